@@ -1,0 +1,67 @@
+/*
+ * What differs between systems, with a portable answer beside each.  The only
+ * file (sys.c, and loop/epoll.c) that asks for more than POSIX.1-2008.
+ */
+#ifndef HM_SYS_H
+#define HM_SYS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include <hostmux/addr.h>
+#include <hostmux/error.h>
+
+/* Milliseconds of the monotonic clock; seconds of the wall clock. */
+uint64_t sys_now(void);
+double sys_wall(void);
+/* len random bytes: 0 or -1. */
+int sys_random(void *buf, size_t len);
+
+/* Descriptors born CLOEXEC (and NONBLOCK where it says so). */
+int sys_cloexec(int fd);
+int sys_nonblock(int fd);
+int sys_pipe(int fds[2]);	 /* CLOEXEC, both ends NONBLOCK */
+int sys_accept(int fd);		 /* CLOEXEC, NONBLOCK */
+/* Keeps 0, 1, 2 and keep (or -1), closes the rest, async-signal-safe. */
+void sys_close_others(int keep);
+
+/*
+ * Listens on addr (any, wildcard and port 0 resolved into *got).  dir is where
+ * "unix" chooses a name.  A stale socket at a path is replaced only when
+ * replace is set.  mode: permissions of a Unix socket.  The descriptor, or -1
+ * with a sentence.
+ */
+int sys_listen(const struct hm_addr *addr, const char *dir, unsigned mode,
+    bool replace, struct hm_addr *got, struct hm_error *err);
+/* Begins to connect: the descriptor (perhaps still connecting: wait for
+ * POLLOUT, then sys_connected), or -1 with a sentence. */
+int sys_dial(const struct hm_addr *addr, struct hm_error *err);
+/* 0 once connected, or the errno value. */
+int sys_connected(int fd);
+/* NODELAY and keepalive (15 s) for TCP, nothing for Unix. */
+void sys_tune(int fd, enum hm_transport transport);
+/* uid and pid of a Unix peer; 0 or -1 (then uid HM_UID_UNKNOWN, pid 0). */
+int sys_peer(int fd, uint32_t *uid, uint32_t *pid);
+/* The directory of default sockets: $XDG_RUNTIME_DIR/hostmux or
+ * /tmp/hostmux-UID, made 0700 (one level) and checked when make is set.  0 or
+ * -1 with a sentence. */
+int sys_socket_dir(char *buf, size_t size, bool make, struct hm_error *err);
+
+/* Processes. */
+bool sys_subreaper(void);	/* become one; false where there is none */
+int sys_parent_death(int sig);	/* 0; ENOTSUP elsewhere (-1) */
+/* A descriptor readable when pid (a child, unreaped) ends; -1 ENOTSUP. */
+int sys_pidfd(pid_t pid);
+int sys_pidfd_signal(int pidfd, int sig);
+/* The children of pid (all of its threads') into pids; the number there are
+ * (may be more than max), or -1 ENOTSUP. */
+long sys_children(pid_t pid, pid_t *pids, size_t max);
+/* Soft limit of descriptors to the hard one; the old value in *old (for
+ * children: sys_files_restore). */
+void sys_files_raise(uint64_t *old);
+void sys_files_restore(uint64_t old);
+
+#endif

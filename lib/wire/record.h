@@ -1,0 +1,211 @@
+/*
+ * The records of a link, byte by byte (hostmux-protocol(7) is the same for
+ * people).  Everything is big-endian.  Codecs are pure: bytes in, struct out.
+ *
+ * header   u32 length of the body
+ *          u8  type
+ *          u8  flags
+ *          u16 DATA with FIRST: length of the head; SETTLE: the outcome; else 0
+ * body     by type:
+ *   HELLO, HELLO_BACK
+ *          u32 magic "hmux", u8 major, u8 minor, u8 kind, u8 0,
+ *          u64 session, u64 received, u64 largest message, u64 credit granted,
+ *          str8 id address, str8 name, str8 token
+ *   DATA   u64 number of the message; FIRST: the head; then payload bytes
+ *   ABORT  u64 number
+ *   SETTLE u32 n, n × (u64 first, u32 count), str16 reason, str16 at
+ *          (reason and at empty when delivered)
+ *   RECEIVED u64 records received in order
+ *   CREDIT u64 bytes; flags: 0 granted, ASK asked back, BACK given back
+ *   HOLD, RESUME   destination (a proc id as in a head: str8 addr, str8 proc)
+ *   BYE    str16 reason ("" = in order)
+ * head     u64 payload length, u8 ttl, u8 flags, u16 0, u32 uid, u32 pid,
+ *          dest: str8 addr, str8 proc, str8 actor, u64 index, u64 port
+ *          sender: str8 addr, str8 proc, str8 actor, u64 index
+ *          str8 type
+ *          u8 n, n × (str8 key, str16 value)           headers
+ *          u8 n, n × (u8 outcome, str16 reason, str16 at)   errors
+ * strN is an N-bit length and that many bytes.
+ */
+#ifndef HM_RECORD_H
+#define HM_RECORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <hostmux/envelope.h>
+#include <hostmux/error.h>
+
+#define HM_RECORD_HEADER 8
+#define HM_DATA_HEADER 16 /* with the message's number */
+#define HM_MAGIC 0x686d7578u
+#define HM_WIRE_MAJOR 1
+#define HM_WIRE_MINOR 0
+/*
+ * Largest body: a piece of payload behind a head and a number.  16 KiB pieces
+ * let a small message in after 20 µs of a large one, and keep what a read
+ * leaves over (copied to the front of the next) cheap.
+ */
+#define HM_PIECE_MAX 16384
+#define HM_BODY_MAX (HM_PIECE_MAX + HM_HEAD_MAX + 8)
+#define HM_RECORD_MAX (HM_RECORD_HEADER + HM_BODY_MAX)
+
+enum hm_record_type {
+	HM_REC_HELLO = 1,
+	HM_REC_HELLO_BACK,
+	HM_REC_DATA,
+	HM_REC_ABORT,
+	HM_REC_SETTLE,
+	HM_REC_RECEIVED,
+	HM_REC_CREDIT,
+	HM_REC_HOLD,
+	HM_REC_RESUME,
+	HM_REC_BYE
+};
+
+#define HM_DATA_FIRST 0x01u
+#define HM_DATA_LAST 0x02u
+#define HM_DATA_ASK 0x04u /* settle what you have at once */
+#define HM_CREDIT_ASK 0x01u
+#define HM_CREDIT_BACK 0x02u
+
+/* Offsets inside a head, for what hosts rewrite in place. */
+#define HM_HEAD_TTL 8
+#define HM_HEAD_FLAGS 9
+#define HM_HEAD_UID 12
+#define HM_HEAD_PID 16
+#define HM_HEAD_DEST 20
+
+static inline void
+hm_put16(unsigned char *p, uint16_t n)
+{
+	p[0] = (unsigned char)(n >> 8);
+	p[1] = (unsigned char)n;
+}
+static inline void
+hm_put32(unsigned char *p, uint32_t n)
+{
+	hm_put16(p, (uint16_t)(n >> 16));
+	hm_put16(p + 2, (uint16_t)n);
+}
+static inline void
+hm_put64(unsigned char *p, uint64_t n)
+{
+	hm_put32(p, (uint32_t)(n >> 32));
+	hm_put32(p + 4, (uint32_t)n);
+}
+static inline uint16_t
+hm_get16(const unsigned char *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+static inline uint32_t
+hm_get32(const unsigned char *p)
+{
+	return (uint32_t)hm_get16(p) << 16 | hm_get16(p + 2);
+}
+static inline uint64_t
+hm_get64(const unsigned char *p)
+{
+	return (uint64_t)hm_get32(p) << 32 | hm_get32(p + 4);
+}
+
+/* A record's header. */
+struct hm_record {
+	uint32_t len; /* of the body */
+	uint8_t type, flags;
+	uint16_t extra;
+};
+
+/*
+ * 1 and *rec when a whole record stands at p, 0 when more bytes are needed, -1
+ * with a sentence (EPROTO) as soon as what stands there cannot be one: unknown
+ * type, a body over HM_BODY_MAX or wrong for its type, unknown flags.
+ */
+int hm_record_peek(const unsigned char *p, size_t len, struct hm_record *rec,
+    struct hm_error *err);
+void hm_record_header(unsigned char *p, const struct hm_record *rec);
+
+/* Kinds of a greeting: what the dialer is. */
+enum hm_hello_kind {
+	HM_HELLO_ATTACH = 1, /* a client: name asked for, or "" */
+	HM_HELLO_JOIN,	     /* the same, and counts as a proc */
+	HM_HELLO_BOOT,	     /* a proc: name and token of its reservation */
+	HM_HELLO_HOST,	     /* a host or stand-alone proc: its id address */
+	HM_HELLO_RESUME	     /* a session goes on */
+};
+
+struct hm_hello {
+	uint8_t major, minor, kind;
+	uint64_t session, received, max_message, credit;
+	struct hm_slice addr, name, token; /* point into what was read */
+};
+
+#define HM_HELLO_MAX (HM_RECORD_HEADER + 40 + 3 * 256)
+/* Writes a whole record, header included; the length. */
+size_t hm_hello_write(unsigned char *p, enum hm_record_type type,
+    const struct hm_hello *hello);
+/* body of a record that peek accepted; -1 with a sentence, also for another
+ * major version: "peer speaks 2, this is 1". */
+int hm_hello_read(struct hm_hello *hello, const unsigned char *body,
+    size_t len, struct hm_error *err);
+
+/* A head, its parts pointing into the bytes it was read from. */
+struct hm_idref {
+	struct hm_slice addr, proc, actor;
+	uint64_t index, port;
+};
+
+struct hm_head {
+	uint64_t payload_len;
+	uint8_t ttl, flags;
+	uint32_t uid, pid;
+	struct hm_idref dest, sender;
+	/* The bytes of "str8 addr, str8 proc" of each, for one memcmp. */
+	struct hm_slice dest_proc, sender_proc;
+	struct hm_slice type;
+	struct hm_slice headers, errors; /* from their count byte on */
+	size_t len;			 /* of the whole head */
+};
+
+/* Reads and checks a head of exactly len bytes: lengths, names, type and keys,
+ * reply-to a port id.  -1 with a sentence (EPROTO). */
+int hm_head_read(struct hm_head *head, const unsigned char *p, size_t len,
+    struct hm_error *err);
+/* Writes a head; headers as key, value pairs.  The length, or -1: EMSGSIZE
+ * over HM_HEAD_MAX. */
+struct hm_head_source {
+	uint64_t payload_len;
+	uint8_t ttl, flags;
+	const struct hm_id *dest, *sender;
+	const char *type;
+	const char *const *headers; /* key, value, …, NULL */
+	const struct hm_id *reply_to;
+};
+long hm_head_write(unsigned char p[HM_HEAD_MAX],
+    const struct hm_head_source *src);
+/* 0 and id filled, to the given depth. */
+void hm_idref_copy(const struct hm_idref *ref, enum hm_id_depth depth,
+    struct hm_id *id);
+
+/* The envelope as the link layers see it. */
+struct hm_envelope {
+	unsigned char *payload; /* from malloc */
+	size_t payload_len;
+	size_t head_len;
+	struct hm_envelope *next; /* whoever owns it may queue it */
+	void *owner;		  /* the proc layer's, for hm_settle */
+	uint64_t number;	  /* the same */
+	unsigned char head[];	  /* head_len bytes */
+};
+
+/* An envelope of a head that hm_head_read accepted, with room for its payload
+ * not filled yet (payload is NULL, payload_len 0). */
+struct hm_envelope *hm_envelope_from_head(const unsigned char *head,
+    size_t len);
+/* Rewrites the sender (the head changes length, so the envelope may move). */
+struct hm_envelope *hm_envelope_set_sender(struct hm_envelope *env,
+    const struct hm_id *sender);
+
+#endif
