@@ -195,8 +195,10 @@ struct hm_envelope {
 	size_t payload_len;
 	size_t head_len;
 	struct hm_envelope *next; /* whoever owns it may queue it */
+	struct hm_source *source; /* where it came from, for its settlement */
+	uint64_t number;	  /* its number there */
+	uint32_t cost;		  /* credit it holds until it is settled */
 	void *owner;		  /* the proc layer's, for hm_settle */
-	uint64_t number;	  /* the same */
 	unsigned char head[];	  /* head_len bytes */
 };
 
