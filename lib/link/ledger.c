@@ -189,6 +189,12 @@ ledger_settle(struct ledger *ledger, uint64_t first, uint64_t count,
 	return 0;
 }
 
+bool
+ledger_has(const struct ledger *ledger, uint64_t number)
+{
+	return find(ledger, number) < ledger->len;
+}
+
 const struct ledger_entry *
 ledger_oldest(const struct ledger *ledger)
 {

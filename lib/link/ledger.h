@@ -10,6 +10,7 @@
 #ifndef HM_LEDGER_H
 #define HM_LEDGER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,7 @@
 struct settlement {
 	enum hm_outcome outcome;
 	struct hm_slice reason, at;
+	bool lazy; /* by the taker itself: may be gathered for a while */
 };
 
 /* Where messages come from, and so where their settlements and the credit
@@ -62,6 +64,7 @@ int ledger_add(struct ledger *ledger, uint64_t number,
  */
 int ledger_settle(struct ledger *ledger, uint64_t first, uint64_t count,
     const struct settlement *how);
+bool ledger_has(const struct ledger *ledger, uint64_t number);
 /* The oldest entry, NULL if everything is settled. */
 const struct ledger_entry *ledger_oldest(const struct ledger *ledger);
 

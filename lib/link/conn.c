@@ -1,0 +1,481 @@
+/*
+ * Connections: reading into the arena, writing what a link has, greeting.
+ *
+ * One read a turn, of all that is there up to a bound, so that no peer can
+ * keep the loop to itself; writing goes on until the socket is full.  What a
+ * read leaves over is the beginning of one record; it is kept aside and put in
+ * front of the next read, so records always stand whole in one chunk.
+ */
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+#include "link/conn.h"
+
+#define READ_MAX ((size_t)128 * 1024)
+#define WRITE_IOV 64
+
+static void on_ready(void *arg, int fd, short revents);
+static void on_timer(void *arg);
+
+static struct conn *
+conn_new(struct hm_loop *loop, struct chunk_arena *arena,
+    enum hm_transport transport, const struct conn_ops *ops, void *owner)
+{
+	struct conn *conn = calloc(1, sizeof *conn);
+
+	if (conn == NULL)
+		return NULL;
+	conn->ops = ops;
+	conn->owner = owner;
+	conn->loop = loop;
+	conn->arena = arena;
+	conn->transport = transport;
+	conn->uid = HM_UID_UNKNOWN;
+	conn->watch.fn = on_ready;
+	conn->watch.arg = conn;
+	conn->watch.fd = -1;
+	conn->timer.fn = on_timer;
+	conn->timer.arg = conn;
+	return conn;
+}
+
+static void
+conn_shut(struct conn *conn)
+{
+	int fd = conn->watch.fd;
+
+	hm_watch_stop(conn->loop, &conn->watch);
+	hm_timer_stop(conn->loop, &conn->timer);
+	if (fd != -1)
+		(void)close(fd);
+	conn->watch.fd = -1;
+	conn->state = CONN_CLOSED;
+}
+
+void
+conn_free(struct conn *conn)
+{
+	if (conn == NULL)
+		return;
+	conn_shut(conn);
+	free(conn->rest);
+	free(conn->said);
+	free(conn);
+}
+
+static void
+conn_end(struct conn *conn, const struct hm_error *err)
+{
+	if (conn->state == CONN_CLOSED)
+		return;
+	conn_shut(conn);
+	conn->ops->ended(conn, err);
+}
+
+static void
+conn_fail(struct conn *conn, int code, const char *what)
+{
+	struct hm_error err;
+
+	(void)hm_fail(&err, code, "%s: %s", what, strerror(code));
+	conn_end(conn, &err);
+}
+
+static void
+on_timer(void *arg)
+{
+	struct conn *conn = arg;
+	struct hm_error err;
+
+	(void)hm_fail(&err, ETIMEDOUT,
+	    conn->state == CONN_LEAVING ? "peer does not leave" :
+					  "peer does not greet");
+	conn_end(conn, &err);
+}
+
+struct conn *
+conn_accepted(struct hm_loop *loop, struct chunk_arena *arena, int fd,
+    enum hm_transport transport, uint64_t ms, const struct conn_ops *ops,
+    void *owner)
+{
+	struct conn *conn = conn_new(loop, arena, transport, ops, owner);
+
+	if (conn == NULL || hm_watch_start(loop, &conn->watch, fd, POLLIN) ||
+	    hm_timer_start(loop, &conn->timer, ms)) {
+		(void)close(fd);
+		if (conn != NULL) {
+			hm_watch_stop(loop, &conn->watch);
+			conn->watch.fd = -1;
+			conn_free(conn);
+		}
+		errno = ENOMEM;
+		return NULL;
+	}
+	conn->state = CONN_ACCEPTED;
+	sys_tune(fd, transport);
+	if (transport == HM_TRANSPORT_UNIX)
+		(void)sys_peer(fd, &conn->uid, &conn->pid);
+	return conn;
+}
+
+struct conn *
+conn_dial(struct hm_loop *loop, struct chunk_arena *arena,
+    const struct hm_addr *addr, uint64_t ms, const struct conn_ops *ops,
+    void *owner, struct hm_error *err)
+{
+	struct conn *conn;
+	int fd = sys_dial(addr, err);
+
+	if (fd == -1)
+		return NULL;
+	conn = conn_new(loop, arena, addr->transport, ops, owner);
+	if (conn == NULL || hm_watch_start(loop, &conn->watch, fd, POLLOUT) ||
+	    hm_timer_start(loop, &conn->timer, ms)) {
+		(void)close(fd);
+		if (conn != NULL) {
+			hm_watch_stop(loop, &conn->watch);
+			conn->watch.fd = -1;
+			conn_free(conn);
+		}
+		(void)hm_fail(err, ENOMEM, "no memory");
+		return NULL;
+	}
+	conn->state = CONN_DIALING;
+	return conn;
+}
+
+/* Watches for what the state wants. */
+static void
+conn_want(struct conn *conn, bool out)
+{
+	short events = POLLIN;
+
+	if (out)
+		events |= POLLOUT;
+	if (conn->watch.events != events &&
+	    hm_watch_start(conn->loop, &conn->watch, conn->watch.fd, events))
+		conn_fail(conn, errno, "watch");
+}
+
+/* The greeting goes before everything else.  1 written, 0 not yet, -1. */
+static int
+write_said(struct conn *conn)
+{
+	ssize_t n;
+
+	while (conn->dsaid < conn->nsaid) {
+		n = send(conn->watch.fd, conn->said + conn->dsaid,
+		    conn->nsaid - conn->dsaid, MSG_NOSIGNAL);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return errno == EAGAIN ? 0 : -1;
+		conn->dsaid += (size_t)n;
+	}
+	free(conn->said);
+	conn->said = NULL;
+	conn->nsaid = conn->dsaid = 0;
+	return 1;
+}
+
+static int
+say(struct conn *conn, const unsigned char *bytes, size_t len)
+{
+	unsigned char *said = realloc(conn->said, conn->nsaid + len);
+
+	if (said == NULL)
+		return -1;
+	memcpy(said + conn->nsaid, bytes, len);
+	conn->said = said;
+	conn->nsaid += len;
+	return 0;
+}
+
+/* Writes until all is written (1), the socket is full (0), or -1. */
+static int
+write_link(struct conn *conn)
+{
+	struct iovec iov[WRITE_IOV];
+	struct msghdr msg;
+	ssize_t n;
+
+	for (;;) {
+		link_pump(conn->link);
+		memset(&msg, 0, sizeof msg);
+		msg.msg_iov = iov;
+		n = link_output(conn->link, iov, WRITE_IOV);
+		if (n == 0)
+			return 1;
+		/* size_t with glibc, int elsewhere; WRITE_IOV fits both. */
+		msg.msg_iovlen = (unsigned)n;
+		n = sendmsg(conn->watch.fd, &msg, MSG_NOSIGNAL);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return errno == EAGAIN ? 0 : -1;
+		link_wrote(conn->link, (size_t)n);
+	}
+}
+
+void
+conn_flush(struct conn *conn)
+{
+	int done;
+
+	if (conn->state == CONN_CLOSED || conn->state == CONN_DIALING)
+		return;
+	done = write_said(conn);
+	if (done == 1 && conn->link != NULL && !conn->link->dead) {
+		link_gather(conn->link);
+		done = write_link(conn);
+	}
+	/* A peer that has gone is told by reading, behind what it has said. */
+	if (done == -1 && errno != EPIPE && errno != ECONNRESET) {
+		conn_fail(conn, errno, "write");
+		return;
+	}
+	if (done == 1 && conn->state == CONN_LEAVING)
+		(void)shutdown(conn->watch.fd, SHUT_WR);
+	conn_want(conn, done == 0);
+}
+
+void
+conn_open(struct conn *conn, struct link *link)
+{
+	conn->link = link;
+	conn->state = CONN_OPEN;
+	hm_timer_stop(conn->loop, &conn->timer);
+}
+
+void
+conn_answer(struct conn *conn, const struct hm_hello *back)
+{
+	unsigned char bytes[HM_HELLO_MAX];
+
+	if (say(conn, bytes, hm_hello_write(bytes, HM_REC_HELLO_BACK, back)))
+		conn_fail(conn, ENOMEM, "greeting");
+}
+
+void
+conn_leave(struct conn *conn, uint64_t ms)
+{
+	if (conn->state == CONN_CLOSED)
+		return;
+	conn->state = CONN_LEAVING;
+	if (hm_timer_start(conn->loop, &conn->timer, ms))
+		conn_fail(conn, ENOMEM, "leave");
+	else
+		conn_flush(conn);
+}
+
+void
+conn_refuse(struct conn *conn, const struct hm_error *err)
+{
+	unsigned char bytes[HM_RECORD_HEADER + 2 + 64 + HM_ERROR_TEXT];
+	struct hm_record rec = { 0, HM_REC_BYE, 0, 0 };
+	const char *kind = hm_error_kind_name(err->kind);
+	size_t n = strlen(kind), len = strlen(err->text);
+	unsigned char *p = bytes + HM_RECORD_HEADER + 2;
+
+	memcpy(p, kind, n);
+	memcpy(p + n, ": ", 2);
+	memcpy(p + n + 2, err->text, len);
+	len += n + 2;
+	rec.len = (uint32_t)len + 2;
+	hm_record_header(bytes, &rec);
+	hm_put16(bytes + HM_RECORD_HEADER, (uint16_t)len);
+	if (say(conn, bytes, HM_RECORD_HEADER + rec.len))
+		conn_fail(conn, ENOMEM, "refuse");
+	else
+		conn_leave(conn, 1000);
+}
+
+/* "ProcExists: sentence" into kind and sentence. */
+static void
+read_refusal(struct hm_error *err, const unsigned char *body)
+{
+	size_t len = hm_get16(body), n;
+	char text[HM_ERROR_TEXT];
+	char *colon;
+
+	n = len < sizeof text ? len : sizeof text - 1;
+	memcpy(text, body + 2, n);
+	text[n] = '\0';
+	colon = strstr(text, ": ");
+	if (colon != NULL) {
+		*colon = '\0';
+		(void)hm_fail_kind(err, hm_error_kind_of(text), EPERM, "%s",
+		    colon + 2);
+	} else {
+		(void)hm_fail(err, EPERM, "refused: %s", text);
+	}
+}
+
+/* The greeting stands at p, or a part of it: bytes used, 0, or -1. */
+static long
+take_greeting(struct conn *conn, const unsigned char *p, size_t len,
+    struct hm_error *err)
+{
+	struct hm_record rec;
+	struct hm_hello hello;
+	int got = hm_record_peek(p, len, &rec, err);
+	const unsigned char *body = p + HM_RECORD_HEADER;
+	int want = conn->state == CONN_ACCEPTED ? HM_REC_HELLO :
+						  HM_REC_HELLO_BACK;
+
+	if (got <= 0)
+		return got;
+	if (rec.type == HM_REC_BYE && conn->state == CONN_GREETING) {
+		read_refusal(err, body);
+		return -1;
+	}
+	if (rec.type != want)
+		return hm_fail(err, EPROTO, "peer does not greet");
+	if (hm_hello_read(&hello, body, rec.len, err) == -1) {
+		if (conn->state == CONN_ACCEPTED)
+			conn_refuse(conn, err);
+		return -1;
+	}
+	if (conn->ops->greeted(conn, &hello, err) == -1)
+		return -1;
+	return (long)(rec.len + HM_RECORD_HEADER);
+}
+
+/* What stands at p (len bytes, in chunk): bytes used, or -1. */
+static long
+take_bytes(struct conn *conn, struct chunk *chunk, unsigned char *p,
+    size_t len, struct hm_error *err)
+{
+	long used = 0, n;
+
+	if (conn->state == CONN_ACCEPTED || conn->state == CONN_GREETING) {
+		used = take_greeting(conn, p, len, err);
+		if (used <= 0)
+			return used;
+	}
+	if (conn->state == CONN_LEAVING || conn->state == CONN_CLOSED ||
+	    conn->link == NULL)
+		return (long)len;
+	n = link_input(conn->link, chunk, p + used, len - (size_t)used, err);
+	return n == -1 ? -1 : used + n;
+}
+
+static int
+keep_rest(struct conn *conn, const unsigned char *p, size_t len)
+{
+	unsigned char *rest;
+
+	if (len == 0) {
+		free(conn->rest);
+		conn->rest = NULL;
+		conn->crest = 0;
+	} else if (len > conn->crest) {
+		rest = realloc(conn->rest, len);
+		if (rest == NULL)
+			return -1;
+		conn->rest = rest;
+		conn->crest = len;
+	}
+	if (len > 0)
+		memcpy(conn->rest, p, len);
+	conn->nrest = len;
+	return 0;
+}
+
+static void
+conn_broken(struct conn *conn, const struct hm_error *err)
+{
+	if (conn->state == CONN_LEAVING || conn->state == CONN_CLOSED)
+		return;
+	conn_end(conn, err);
+}
+
+/* Reads once and takes what is whole. */
+static void
+conn_read(struct conn *conn)
+{
+	struct chunk *chunk = chunk_current(conn->arena,
+	    conn->nrest + READ_MAX);
+	struct hm_error err;
+	unsigned char *p;
+	size_t len;
+	ssize_t n;
+	long used;
+
+	if (chunk == NULL) {
+		conn_fail(conn, ENOMEM, "read");
+		return;
+	}
+	p = chunk->bytes + chunk->used;
+	n = read(conn->watch.fd, p + conn->nrest, READ_MAX);
+	if (n == -1) {
+		if (errno != EAGAIN && errno != EINTR)
+			conn_fail(conn, errno, "read");
+		return;
+	}
+	if (n == 0) {
+		memset(&err, 0, sizeof err);
+		conn_end(conn, &err);
+		return;
+	}
+	if (conn->nrest > 0)
+		memcpy(p, conn->rest, conn->nrest);
+	len = conn->nrest + (size_t)n;
+	chunk->used += len;
+	chunk_hold(chunk);
+	used = take_bytes(conn, chunk, p, len, &err);
+	if (used == -1)
+		conn_broken(conn, &err);
+	else if (conn->state != CONN_CLOSED &&
+	    keep_rest(conn, p + used, len - (size_t)used) == -1)
+		conn_fail(conn, ENOMEM, "read");
+	chunk_drop(chunk);
+}
+
+static void
+conn_dialed(struct conn *conn)
+{
+	unsigned char bytes[HM_HELLO_MAX];
+	struct hm_hello hello;
+	int code = sys_connected(conn->watch.fd);
+
+	if (code == EINPROGRESS)
+		return;
+	if (code != 0) {
+		conn_fail(conn, code, "connect");
+		return;
+	}
+	sys_tune(conn->watch.fd, conn->transport);
+	if (conn->transport == HM_TRANSPORT_UNIX)
+		(void)sys_peer(conn->watch.fd, &conn->uid, &conn->pid);
+	conn->state = CONN_GREETING;
+	memset(&hello, 0, sizeof hello);
+	conn->ops->connected(conn, &hello);
+	if (say(conn, bytes, hm_hello_write(bytes, HM_REC_HELLO, &hello)))
+		conn_fail(conn, ENOMEM, "greeting");
+	else
+		conn_flush(conn);
+}
+
+static void
+on_ready(void *arg, int fd, short revents)
+{
+	struct conn *conn = arg;
+
+	(void)fd;
+	if (conn->state == CONN_DIALING) {
+		conn_dialed(conn);
+		return;
+	}
+	if (revents & POLLOUT)
+		conn_flush(conn);
+	if (conn->state != CONN_CLOSED &&
+	    revents & (POLLIN | POLLHUP | POLLERR))
+		conn_read(conn);
+}

@@ -1,0 +1,181 @@
+/*
+ * A link: one session with one peer, as a pure state machine.  Bytes that were
+ * read go in, bytes to write come out, everything else is told through
+ * struct link_ops.  It knows neither sockets nor the loop, and lives without a
+ * socket while a name waits for its boot, a dial is under way, or a TCP link
+ * is broken.
+ *
+ * Out: DATA is parked until the peer's credit covers it, then moves to "out",
+ * which is what the socket gets; this node's own records (settlements, credit)
+ * go to "out" directly, so they never wait for credit.  Numbers are given when
+ * a message is parked, and the ledger remembers where it came from.
+ * In: DATA within the credit granted goes to ops->data; its credit is free
+ * again when whoever took it says so (source.credit).
+ *
+ * Invariants: window = granted + parked + owed, where granted is what the peer
+ * may still send, parked what it sent and still takes room here, owed what is
+ * free and not granted again yet.  All windows together stay within the pool.
+ */
+#ifndef HM_LINK_H
+#define HM_LINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include <hostmux/limits.h>
+
+#include "link/chunk.h"
+#include "link/ledger.h"
+#include "link/queue.h"
+#include "wire/record.h"
+
+/* Enough for the largest head and a piece; every link begins with it. */
+#define LINK_WINDOW_MIN 4096u
+/* A record weighs at least this much credit, what its bookkeeping costs. */
+#define LINK_RECORD_COST 128u
+
+/* The credit all links of a node may grant together. */
+struct credit_pool {
+	uint64_t limit, granted;
+};
+
+struct link;
+
+struct link_ops {
+	/*
+	 * A DATA record (rec, standing whole at p with its header, in chunk)
+	 * has come; cost is the credit it holds until link_freed.  -1 with a
+	 * sentence ends the link.
+	 */
+	int (*data)(struct link *link, const struct hm_record *rec,
+	    struct chunk *chunk, unsigned char *p, uint32_t cost,
+	    struct hm_error *err);
+	/* The peer will not finish the message of that number. */
+	void (*abort)(struct link *link, uint64_t number);
+	/* The peer says it is leaving; why is "" in order. */
+	void (*bye)(struct link *link, struct hm_slice why);
+	/* There is something to write, or something to send within a few
+	 * milliseconds (soon false). */
+	void (*due)(struct link *link, bool now);
+	/* The last reference is gone: free what the link is part of. */
+	void (*unused)(struct link *link);
+};
+
+struct settle_range {
+	uint64_t first;
+	uint32_t count;
+};
+#define LINK_RANGES 16
+
+struct link {
+	struct hm_source source; /* its messages' origin; refs of the link */
+	const struct link_ops *ops;
+	const struct hm_limits *limits;
+	struct chunk_arena *arena;
+	struct credit_pool *pool;
+
+	struct queue park, out; /* out.head … are written or being written */
+	struct run *unsent;	/* first of out with bytes to write */
+	uint64_t credit;	/* DATA we may send */
+	uint64_t max_message;	/* largest payload the peer takes */
+	uint64_t next_number;	/* of the next message */
+	struct ledger ledger;
+	uint64_t *open; /* numbers begun and not wholly parked yet */
+	size_t nopen, copen;
+	bool keep; /* TCP: written records are kept until RECEIVED */
+	uint64_t acked;	 /* records the peer has (RECEIVED) */
+
+	uint64_t window, granted, owed;
+	uint64_t last_number; /* highest that has begun */
+	uint64_t received;    /* records, RECEIVED not counted */
+	uint64_t told;	      /* of these, what RECEIVED has said */
+	uint64_t asked;	      /* settle up to here at once */
+	struct settle_range ranges[LINK_RANGES]; /* delivered, not said yet */
+	size_t nranges;
+	uint64_t settled; /* counter: anything settled by the peer */
+	bool dead;	  /* lost for good: nothing is sent any more */
+};
+
+/* The pool gives at most LINK_WINDOW_MIN. */
+void link_init(struct link *link, const struct link_ops *ops,
+    const struct hm_limits *limits, struct chunk_arena *arena,
+    struct credit_pool *pool);
+static inline void
+link_hold(struct link *link)
+{
+	source_hold(&link->source);
+}
+static inline void
+link_drop(struct link *link)
+{
+	source_drop(&link->source);
+}
+/* Frees what the link owns, from ops->unused. */
+void link_fini(struct link *link);
+
+/* A message begins on its way over link: its number there, or 0 and ENOMEM. */
+uint64_t link_begin(struct link *link, struct hm_source *source,
+    uint64_t origin, bool whole);
+/* Parks the DATA record standing at p in chunk (its number is written into
+ * it); last: the message is whole now.  owed goes back to source when it has
+ * left. 0 or -1 ENOMEM. */
+int link_park(struct link *link, uint64_t number, struct chunk *chunk,
+    unsigned char *p, uint32_t len, struct hm_source *source, uint32_t owed,
+    bool last);
+/* The message of that number will not be finished: the peer is told, behind
+ * what is parked of it, and it is settled as "not sent". */
+void link_abort(struct link *link, uint64_t number,
+    const struct settlement *how);
+/* Moves what credit allows from park to out. */
+void link_pump(struct link *link);
+/* Settles what is parked with how; of messages that have begun, the rest is
+ * aborted.  mask: only those with one of these flags of an envelope, 0: all. */
+void link_return_parked(struct link *link, unsigned mask,
+    const struct settlement *how);
+
+/* Own records that wait (settlements, credit, RECEIVED) into out. */
+void link_gather(struct link *link);
+/* What to write: the number of elements, 0 when there is nothing. */
+int link_output(const struct link *link, struct iovec *iov, int max);
+void link_wrote(struct link *link, size_t n);
+static inline bool
+link_idle(const struct link *link)
+{
+	return link->unsent == NULL && link->park.head == NULL;
+}
+/* Appends a BYE. */
+void link_say_bye(struct link *link, const char *why);
+/*
+ * Takes whole records from p on: the bytes used (what is left is the beginning
+ * of a record), or -1 with a sentence: the peer broke the protocol.
+ */
+long link_input(struct link *link, struct chunk *chunk, unsigned char *p,
+    size_t len, struct hm_error *err);
+/* cost bytes of what came in take no room any more. */
+void link_freed(struct link *link, uint64_t cost);
+/* Asks for unused credit above the least window back. */
+void link_reclaim(struct link *link);
+/*
+ * The session is over.  What was wholly written and is unsettled becomes
+ * written (UNKNOWN, or NOT_SENT after a BYE), everything else NOT_SENT.
+ */
+void link_lost(struct link *link, enum hm_outcome written, const char *why,
+    const char *at);
+/* A new connection carries the session on: the peer has seen n records. -1:
+ * that cannot be. */
+int link_resumed(struct link *link, uint64_t n);
+
+/* The rest is the link's own, shared by its files. */
+void link_settle_own(struct link *link, uint64_t first, uint32_t n,
+    const struct settlement *how);
+int link_own(struct link *link, enum hm_record_type type, uint8_t flags,
+    uint16_t extra, const unsigned char *body, size_t len);
+static inline uint32_t
+link_cost(uint32_t record)
+{
+	return record < LINK_RECORD_COST ? LINK_RECORD_COST : record;
+}
+
+#endif

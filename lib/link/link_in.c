@@ -1,0 +1,164 @@
+/*
+ * The receiving side of a link: records are taken in order, each checked
+ * against what the peer may do, and handed to whom they concern.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "link/link.h"
+
+/* More than any window; a grant above it is a peer that cannot count. */
+#define CREDIT_MAX ((uint64_t)1 << 40)
+
+static int
+take_data(struct link *link, const struct hm_record *rec, struct chunk *chunk,
+    unsigned char *p, struct hm_error *err)
+{
+	uint32_t cost = link_cost(rec->len + HM_RECORD_HEADER);
+	uint64_t number = hm_get64(p + HM_RECORD_HEADER);
+
+	if (cost > link->granted)
+		return hm_fail(err, EPROTO, "peer ignores its credit");
+	link->granted -= cost;
+	if (rec->flags & HM_DATA_FIRST) {
+		if (number <= link->last_number)
+			return hm_fail(err, EPROTO,
+			    "message %" PRIu64 " begins again", number);
+		link->last_number = number;
+	} else if (number > link->last_number) {
+		return hm_fail(err, EPROTO,
+		    "message %" PRIu64 " has no beginning", number);
+	}
+	if (rec->flags & HM_DATA_ASK)
+		link->asked = number;
+	return link->ops->data(link, rec, chunk, p, cost, err);
+}
+
+static int
+take_settle(struct link *link, const struct hm_record *rec,
+    const unsigned char *body, struct hm_error *err)
+{
+	struct settlement how = { (enum hm_outcome)rec->extra, { "", 0 },
+		{ "", 0 }, false };
+	uint32_t i, n = hm_get32(body);
+	const unsigned char *range = body + 4, *p = range + (size_t)n * 12;
+
+	how.reason.n = hm_get16(p);
+	how.reason.p = (const char *)p + 2;
+	p += 2 + how.reason.n;
+	how.at.n = hm_get16(p);
+	how.at.p = (const char *)p + 2;
+	for (i = 0; i < n; i++, range += 12) {
+		if (ledger_settle(&link->ledger, hm_get64(range),
+			hm_get32(range + 8), &how) == -1 &&
+		    !link->dead)
+			return hm_fail(err, EPROTO,
+			    "settlement of message %" PRIu64
+			    ", which is not open",
+			    hm_get64(range));
+	}
+	link->settled++;
+	link->ops->due(link, true);
+	return 0;
+}
+
+static int
+take_credit(struct link *link, const struct hm_record *rec,
+    const unsigned char *body, struct hm_error *err)
+{
+	uint64_t n = hm_get64(body);
+	unsigned char back[8];
+
+	if (rec->flags & HM_CREDIT_BACK) {
+		if (n > link->granted)
+			return hm_fail(err, EPROTO,
+			    "peer gives back credit it has not");
+		link->granted -= n;
+		link->window -= n;
+		link->pool->granted -= n;
+	} else if (rec->flags & HM_CREDIT_ASK) {
+		if (n > link->credit)
+			n = link->credit;
+		link->credit -= n;
+		hm_put64(back, n);
+		return link_own(link, HM_REC_CREDIT, HM_CREDIT_BACK, 0, back,
+		    sizeof back);
+	} else {
+		if (n > CREDIT_MAX - link->credit)
+			return hm_fail(err, EPROTO, "credit overflows");
+		link->credit += n;
+		link->ops->due(link, true);
+	}
+	return 0;
+}
+
+static int
+take_received(struct link *link, uint64_t n, struct hm_error *err)
+{
+	struct run *run;
+
+	while ((run = link->out.head) != NULL && run != link->unsent &&
+	    link->acked + run->records <= n) {
+		link->acked += run->records;
+		run_free(queue_take(&link->out));
+	}
+	if (run == NULL && n > link->acked)
+		return hm_fail(err, EPROTO, "peer has more than was sent");
+	return 0;
+}
+
+static int
+take(struct link *link, const struct hm_record *rec, struct chunk *chunk,
+    unsigned char *p, struct hm_error *err)
+{
+	const unsigned char *body = p + HM_RECORD_HEADER;
+	struct hm_slice why;
+
+	switch (rec->type) {
+	case HM_REC_DATA:
+		return take_data(link, rec, chunk, p, err);
+	case HM_REC_SETTLE:
+		return take_settle(link, rec, body, err);
+	case HM_REC_CREDIT:
+		return take_credit(link, rec, body, err);
+	case HM_REC_RECEIVED:
+		return take_received(link, hm_get64(body), err);
+	case HM_REC_ABORT:
+		link->ops->abort(link, hm_get64(body));
+		return 0;
+	case HM_REC_BYE:
+		why.n = hm_get16(body);
+		why.p = (const char *)body + 2;
+		link->ops->bye(link, why);
+		return 0;
+	case HM_REC_HOLD:
+	case HM_REC_RESUME:
+		return 0; /* advice: credit bounds us all the same */
+	default:
+		return hm_fail(err, EPROTO, "greeting in the middle");
+	}
+}
+
+long
+link_input(struct link *link, struct chunk *chunk, unsigned char *p,
+    size_t len, struct hm_error *err)
+{
+	struct hm_record rec;
+	size_t used = 0;
+	int got;
+
+	while (!link->dead) {
+		got = hm_record_peek(p + used, len - used, &rec, err);
+		if (got == 0)
+			break;
+		if (got == -1 || take(link, &rec, chunk, p + used, err) == -1)
+			return -1;
+		if (rec.type != HM_REC_RECEIVED)
+			link->received++;
+		used += rec.len + HM_RECORD_HEADER;
+	}
+	if (link->keep && link->received > link->told)
+		link->ops->due(link, false);
+	return (long)used;
+}

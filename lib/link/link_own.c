@@ -1,0 +1,195 @@
+/*
+ * What a link says of its own: settlements, credit, what it has received, and
+ * goodbye.  All of it is gathered and rides with whatever is written next;
+ * alone it goes when a peer asked, when much has come together, or after a few
+ * milliseconds.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "link/link.h"
+
+/* So many settled messages are worth a write of their own. */
+#define SETTLED_MANY 4096u
+/* With less than this a peer may be unable to begin a message. */
+#define CREDIT_LOW (HM_DATA_HEADER + HM_HEAD_MAX + LINK_RECORD_COST)
+
+int
+link_own(struct link *link, enum hm_record_type type, uint8_t flags,
+    uint16_t extra, const unsigned char *body, size_t len)
+{
+	struct hm_record rec = { (uint32_t)len, (uint8_t)type, flags, extra };
+	struct chunk *chunk;
+	unsigned char *p;
+	uint32_t size = (uint32_t)len + HM_RECORD_HEADER;
+
+	if (link->dead)
+		return 0;
+	chunk = chunk_current(link->arena, size);
+	if (chunk == NULL)
+		return -1;
+	p = chunk->bytes + chunk->used;
+	hm_record_header(p, &rec);
+	memcpy(p + HM_RECORD_HEADER, body, len);
+	if (queue_add(&link->out, chunk, p, size, type != HM_REC_RECEIVED,
+		NULL, 0, 0) == -1)
+		return -1;
+	chunk->used += size;
+	/* Joined to a run that was written (kept for resuming), the record
+	 * makes that run unsent again. */
+	if (link->unsent == NULL)
+		link->unsent = link->out.tail;
+	link->ops->due(link, true);
+	return 0;
+}
+
+static int
+say_settled(struct link *link, const struct settle_range *ranges, size_t n,
+    const struct settlement *how)
+{
+	unsigned char body[4 + LINK_RANGES * 12 + 4 + HM_ERROR_TEXT + 512];
+	size_t reason = how->reason.n, at = how->at.n, i;
+	unsigned char *p = body + 4;
+
+	if (reason > HM_ERROR_TEXT)
+		reason = HM_ERROR_TEXT;
+	if (at > 512)
+		at = 512;
+	hm_put32(body, (uint32_t)n);
+	for (i = 0; i < n; i++, p += 12) {
+		hm_put64(p, ranges[i].first);
+		hm_put32(p + 8, ranges[i].count);
+	}
+	hm_put16(p, (uint16_t)reason);
+	memcpy(p + 2, how->reason.p, reason);
+	p += 2 + reason;
+	hm_put16(p, (uint16_t)at);
+	memcpy(p + 2, how->at.p, at);
+	p += 2 + at;
+	return link_own(link, HM_REC_SETTLE, 0, (uint16_t)how->outcome, body,
+	    (size_t)(p - body));
+}
+
+static void
+say_delivered(struct link *link)
+{
+	static const struct settlement delivered = { HM_DELIVERED, { "", 0 },
+		{ "", 0 }, false };
+
+	if (link->nranges > 0 &&
+	    say_settled(link, link->ranges, link->nranges, &delivered) == 0)
+		link->nranges = 0;
+}
+
+void
+link_settle_own(struct link *link, uint64_t first, uint32_t n,
+    const struct settlement *how)
+{
+	struct settle_range *last, one = { first, n };
+
+	if (link->dead)
+		return;
+	if (how->outcome != HM_DELIVERED) {
+		(void)say_settled(link, &one, 1, how);
+		return;
+	}
+	last = &link->ranges[link->nranges - 1];
+	if (link->nranges > 0 && last->first + last->count == first &&
+	    last->count <= UINT32_MAX - n) {
+		last->count += n;
+	} else {
+		if (link->nranges == LINK_RANGES)
+			say_delivered(link);
+		if (link->nranges == LINK_RANGES)
+			return; /* no memory: the peer will call it unknown */
+		last = &link->ranges[link->nranges++];
+		*last = one;
+	}
+	link->ops->due(link, !how->lazy || first <= link->asked ||
+		last->count >= SETTLED_MANY);
+}
+
+/* Grants what is free; a window that was used up may grow. */
+static void
+say_credit(struct link *link)
+{
+	struct credit_pool *pool = link->pool;
+	unsigned char body[8];
+	uint64_t more = 0;
+
+	if (link->granted <= link->window / 2 &&
+	    link->window < link->limits->link_window) {
+		more = link->limits->link_window - link->window;
+		if (more > link->window && more > LINK_WINDOW_MIN)
+			more = link->window > LINK_WINDOW_MIN ?
+			    link->window :
+			    LINK_WINDOW_MIN;
+		if (more > pool->limit - pool->granted)
+			more = pool->limit - pool->granted;
+	}
+	hm_put64(body, link->owed + more);
+	if (link->owed + more == 0 ||
+	    link_own(link, HM_REC_CREDIT, 0, 0, body, sizeof body) == -1)
+		return;
+	pool->granted += more;
+	link->window += more;
+	link->granted += link->owed + more;
+	link->owed = 0;
+}
+
+void
+link_freed(struct link *link, uint64_t cost)
+{
+	if (link->dead) {
+		link->window -= cost;
+		link->pool->granted -= cost;
+		return;
+	}
+	link->owed += cost;
+	if (link->owed >= link->window / 2 || link->granted < CREDIT_LOW)
+		link->ops->due(link, true);
+}
+
+void
+link_reclaim(struct link *link)
+{
+	unsigned char body[8];
+
+	if (link->dead || link->window <= LINK_WINDOW_MIN ||
+	    link->granted <= LINK_WINDOW_MIN)
+		return;
+	hm_put64(body, link->granted - LINK_WINDOW_MIN);
+	(void)link_own(link, HM_REC_CREDIT, HM_CREDIT_ASK, 0, body,
+	    sizeof body);
+}
+
+void
+link_gather(struct link *link)
+{
+	unsigned char body[8];
+
+	if (link->dead)
+		return;
+	say_delivered(link);
+	if (link->owed >= link->window / 4 || link->granted < CREDIT_LOW)
+		say_credit(link);
+	if (link->keep && link->received > link->told) {
+		hm_put64(body, link->received);
+		if (link_own(link, HM_REC_RECEIVED, 0, 0, body,
+			sizeof body) == 0)
+			link->told = link->received;
+	}
+}
+
+void
+link_say_bye(struct link *link, const char *why)
+{
+	unsigned char body[2 + HM_ERROR_TEXT];
+	size_t len = strlen(why);
+
+	if (len > HM_ERROR_TEXT)
+		len = HM_ERROR_TEXT;
+	hm_put16(body, (uint16_t)len);
+	memcpy(body + 2, why, len);
+	(void)link_own(link, HM_REC_BYE, 0, 0, body, 2 + len);
+}
