@@ -203,7 +203,7 @@ write_link(struct conn *conn)
 {
 	struct iovec iov[WRITE_IOV];
 	struct msghdr msg;
-	ssize_t n;
+	ssize_t i, n;
 
 	for (;;) {
 		link_pump(conn->link);
@@ -212,8 +212,9 @@ write_link(struct conn *conn)
 		n = link_output(conn->link, iov, WRITE_IOV);
 		if (n == 0)
 			return 1;
-		/* size_t with glibc, int elsewhere; WRITE_IOV fits both. */
-		msg.msg_iovlen = (unsigned)n;
+		/* Its type differs between libcs: counted, not converted. */
+		for (i = 0; i < n; i++)
+			msg.msg_iovlen++;
 		n = sendmsg(conn->watch.fd, &msg, MSG_NOSIGNAL);
 		if (n == -1 && errno == EINTR)
 			continue;

@@ -189,6 +189,23 @@ ledger_settle(struct ledger *ledger, uint64_t first, uint64_t count,
 	return 0;
 }
 
+void
+ledger_forget(struct ledger *ledger, uint64_t number)
+{
+	struct ledger_entry *last;
+
+	if (ledger->len == 0)
+		return;
+	last = &ledger->entries[ledger->start + ledger->len - 1];
+	if (last->first + last->count - 1 != number)
+		return;
+	ledger->unsettled--;
+	if (--last->count == 0) {
+		ledger->len--;
+		source_drop(last->source);
+	}
+}
+
 bool
 ledger_has(const struct ledger *ledger, uint64_t number)
 {

@@ -64,6 +64,8 @@ int ledger_add(struct ledger *ledger, uint64_t number,
  */
 int ledger_settle(struct ledger *ledger, uint64_t first, uint64_t count,
     const struct settlement *how);
+/* Takes back the last ledger_add; nobody is told. */
+void ledger_forget(struct ledger *ledger, uint64_t number);
 bool ledger_has(const struct ledger *ledger, uint64_t number);
 /* The oldest entry, NULL if everything is settled. */
 const struct ledger_entry *ledger_oldest(const struct ledger *ledger);

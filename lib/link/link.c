@@ -147,6 +147,13 @@ settle_one(struct link *link, uint64_t number, const struct settlement *how)
 }
 
 void
+link_forget(struct link *link, uint64_t number)
+{
+	open_remove(link, number);
+	ledger_forget(&link->ledger, number);
+}
+
+void
 link_abort(struct link *link, uint64_t number, const struct settlement *how)
 {
 	struct chunk *chunk;
@@ -248,6 +255,25 @@ fit(struct link *link)
 	    link->credit < HM_DATA_HEADER + rec.extra + 1u)
 		return false;
 	return split_record(&link->park, (uint32_t)link->credit) == 0;
+}
+
+void
+link_ask(struct link *link)
+{
+	struct run *run = link->park.tail;
+	struct hm_record rec;
+	uint32_t at = 0, last = 0;
+
+	if (run == NULL)
+		return;
+	while (at < run->len) {
+		last = at;
+		at += record_at(run, at, &rec);
+	}
+	if (rec.type != HM_REC_DATA)
+		return;
+	rec.flags |= HM_DATA_ASK;
+	hm_record_header(run->p + last, &rec);
 }
 
 void

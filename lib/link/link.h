@@ -128,6 +128,8 @@ int link_park(struct link *link, uint64_t number, struct chunk *chunk,
  * what is parked of it, and it is settled as "not sent". */
 void link_abort(struct link *link, uint64_t number,
     const struct settlement *how);
+/* Takes link_begin back, when nothing was parked (no memory). */
+void link_forget(struct link *link, uint64_t number);
 /* Moves what credit allows from park to out. */
 void link_pump(struct link *link);
 /* Settles what is parked with how; of messages that have begun, the rest is
@@ -135,6 +137,8 @@ void link_pump(struct link *link);
 void link_return_parked(struct link *link, unsigned mask,
     const struct settlement *how);
 
+/* The peer is asked to settle what is parked as soon as it takes it. */
+void link_ask(struct link *link);
 /* Own records that wait (settlements, credit, RECEIVED) into out. */
 void link_gather(struct link *link);
 /* What to write: the number of elements, 0 when there is nothing. */

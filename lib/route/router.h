@@ -140,6 +140,7 @@ struct router_local {
 	void (*returned)(struct router_local *local, struct hm_envelope *env);
 	struct hm_router *router;
 	struct router_local *next;
+	struct hm_source *here; /* of what it posts to others in this process */
 	size_t unsettled; /* posted from here, LASTING ones not counted */
 };
 int router_add_local(struct hm_router *router, struct router_local *local);

@@ -1,0 +1,288 @@
+/*
+ * Listening: connections that come, and who may greet under which name.
+ *
+ * A peer that does not greet holds a place among at most 256 for at most five
+ * seconds; the oldest goes first.  One descriptor is kept in reserve, so that a
+ * connection can be taken and refused when there are no more, instead of
+ * leaving it in the backlog and the loop spinning.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+#include "route/peer.h"
+
+/* Connections taken in one turn: others want their turn too. */
+#define ACCEPT_TURN 64
+
+void
+conn_bury(struct hm_router *router, struct conn *conn)
+{
+	conn->next = router->closed;
+	router->closed = conn;
+	hm_task_start(router->loop, &router->task);
+}
+
+static void
+greeting_remove(struct hm_router *router, struct conn *conn)
+{
+	if (conn->prev != NULL)
+		conn->prev->next = conn->next;
+	else
+		router->greeting = conn->next;
+	if (conn->next != NULL)
+		conn->next->prev = conn->prev;
+	else
+		router->greeting_last = conn->prev;
+	conn->next = conn->prev = NULL;
+	router->ngreeting--;
+}
+
+static void
+greeting_add(struct hm_router *router, struct conn *conn)
+{
+	struct conn *oldest;
+
+	conn->next = router->greeting;
+	if (conn->next != NULL)
+		conn->next->prev = conn;
+	else
+		router->greeting_last = conn;
+	router->greeting = conn;
+	if (++router->ngreeting <= router->limits.max_ungreeted)
+		return;
+	oldest = router->greeting_last;
+	greeting_remove(router, oldest);
+	conn_bury(router, oldest);
+}
+
+static int
+read_greeting(struct router_greeting *g, const struct conn *conn,
+    const struct hm_hello *hello, struct hm_error *err)
+{
+	struct hm_addr addr;
+
+	memset(g, 0, sizeof *g);
+	g->kind = (enum hm_hello_kind)hello->kind;
+	g->uid = conn->uid;
+	g->pid = conn->pid;
+	g->remote = conn->transport == HM_TRANSPORT_TCP;
+	if (hello->name.n > 0 && !hm_name_valid(hello->name.p, hello->name.n))
+		return hm_fail(err, EPROTO, "peer greets with a bad name");
+	if (hello->token.n >= sizeof g->token ||
+	    hello->addr.n >= sizeof g->addr)
+		return hm_fail(err, EPROTO, "peer greets with a bad token");
+	memcpy(g->name, hello->name.p, hello->name.n);
+	memcpy(g->token, hello->token.p, hello->token.n);
+	memcpy(g->addr, hello->addr.p, hello->addr.n);
+	if (g->kind < HM_HELLO_ATTACH || g->kind > HM_HELLO_HOST)
+		return hm_fail(err, EPROTO, "a greeting of unknown kind");
+	if (g->kind != HM_HELLO_HOST)
+		return 0;
+	if (hm_addr_parse(&addr, g->addr, 0, err) == -1)
+		return -1;
+	if (g->remote && addr.transport != HM_TRANSPORT_TCP)
+		return hm_fail_kind(err, HM_ERR_DENIED, EPERM,
+		    "%s is no address to greet with over TCP", addr.text);
+	memcpy(g->addr, addr.text, sizeof g->addr);
+	return 0;
+}
+
+static int
+may_greet(const struct hm_router *router, struct router_greeting *g,
+    struct hm_error *err)
+{
+	struct hm_slice addr = { g->addr, strlen(g->addr) };
+
+	if (router->closing)
+		return hm_fail_kind(err, HM_ERR_DENIED, EPERM, "%s is ending",
+		    router_id(router));
+	if (!g->remote && g->uid != 0 && g->uid != (uint32_t)geteuid() &&
+	    !router->open_to_all)
+		return hm_fail_kind(err, HM_ERR_DENIED, EPERM,
+		    "uid %" PRIu32 " may not use this host", g->uid);
+	if (g->kind == HM_HELLO_HOST && router_owns(router, addr))
+		return hm_fail_kind(err, HM_ERR_DENIED, EPERM,
+		    "%s is an address of this host", g->addr);
+	if (router->ops.greet != NULL)
+		return router->ops.greet(router->arg, g, err);
+	if (g->kind != HM_HELLO_HOST)
+		return hm_fail_kind(err, HM_ERR_DENIED, EPERM,
+		    "%s is no host", router_id(router));
+	return 0;
+}
+
+/* The peer that a greeting is for: a reservation, or a new one. */
+static struct peer *
+peer_for(struct hm_router *router, const struct router_greeting *g,
+    struct hm_error *err)
+{
+	struct peer *peer;
+
+	if (g->kind == HM_HELLO_HOST) {
+		peer = peer_by_addr(router, g->addr, strlen(g->addr));
+		if (peer != NULL && peer->conn == NULL) {
+			hm_timer_stop(router->loop, &peer->retry);
+			return peer;
+		}
+		/* Crossing dials: each side sends over the one it dialed. */
+		peer = peer_new(router, peer == NULL ? PEER_HOST : PEER_CROSS,
+		    "", g->addr);
+	} else {
+		peer = peer_by_name(router, g->name, strlen(g->name));
+		if (peer != NULL && peer->reserved && peer->conn == NULL &&
+		    g->kind == HM_HELLO_BOOT)
+			return peer;
+		if (peer != NULL || find_local_name(router, g->name)) {
+			(void)hm_fail_kind(err, HM_ERR_EXISTS, EEXIST,
+			    "proc '%s' already exists", g->name);
+			return NULL;
+		}
+		peer = peer_new(router, PEER_NAME, g->name, "");
+	}
+	if (peer == NULL)
+		(void)hm_fail(err, ENOMEM, "no memory");
+	return peer;
+}
+
+static int
+greeted(struct conn *conn, const struct hm_hello *hello, struct hm_error *err)
+{
+	struct hm_router *router = conn->owner;
+	struct router_greeting g;
+	struct hm_hello back;
+	struct peer *peer = NULL;
+
+	if (read_greeting(&g, conn, hello, err) == 0 &&
+	    may_greet(router, &g, err) == 0)
+		peer = peer_for(router, &g, err);
+	if (peer == NULL) {
+		conn_refuse(conn, err);
+		return -1;
+	}
+	memset(&back, 0, sizeof back);
+	back.major = HM_WIRE_MAJOR;
+	back.minor = HM_WIRE_MINOR;
+	back.kind = hello->kind;
+	back.session = hello->session;
+	back.max_message = router->limits.max_message;
+	back.credit = peer->link.granted;
+	back.addr.p = router_id(router);
+	back.addr.n = strlen(back.addr.p);
+	back.name.p = peer->name;
+	back.name.n = strlen(peer->name);
+	conn_answer(conn, &back);
+	if (conn->state == CONN_CLOSED) {
+		peer_end(peer, HM_NOT_SENT, "no memory");
+		return hm_fail(err, ENOMEM, "no memory");
+	}
+	greeting_remove(router, conn);
+	peer_open(peer, conn, hello);
+	if (peer->link.window < LINK_WINDOW_MIN)
+		router_reclaim(router);
+	if (peer->kind == PEER_NAME && router->ops.up != NULL)
+		router->ops.up(router->arg, peer->name);
+	return 0;
+}
+
+static void
+ended(struct conn *conn, const struct hm_error *err)
+{
+	struct hm_router *router = conn->owner;
+
+	hm_log(router->loop, HM_LOG_DEBUG, "connection (%s): %s", "ungreeted",
+	    err->code == 0 ? "closed" : err->text);
+	greeting_remove(router, conn);
+	conn_bury(router, conn);
+}
+
+const struct conn_ops accept_conn_ops = { NULL, greeted, ended };
+
+/* No descriptors: the reserve is given up to take one and close it. */
+static void
+refuse_one(struct hm_router *router, int listening)
+{
+	int fd;
+
+	if (router->reserve_fd == -1)
+		return;
+	(void)close(router->reserve_fd);
+	fd = sys_accept(listening);
+	if (fd != -1)
+		(void)close(fd);
+	router->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	hm_log(router->loop, HM_LOG_WARNING,
+	    "connection refused (%s): no descriptors left", router_id(router));
+}
+
+static void
+on_accept(void *arg, int listening, short revents)
+{
+	struct listener *listener = arg;
+	struct hm_router *router = listener->router;
+	struct conn *conn;
+	int fd, i;
+
+	(void)revents;
+	for (i = 0; i < ACCEPT_TURN; i++) {
+		fd = sys_accept(listening);
+		if (fd == -1 && (errno == EMFILE || errno == ENFILE)) {
+			refuse_one(router, listening);
+			return;
+		}
+		if (fd == -1 && (errno == EINTR || errno == ECONNABORTED))
+			continue;
+		if (fd == -1)
+			return;
+		conn = conn_accepted(router->loop, &router->arena, fd,
+		    listener->addr.transport, router->limits.greeting_timeout,
+		    &accept_conn_ops, router);
+		if (conn != NULL)
+			greeting_add(router, conn);
+	}
+}
+
+int
+listener_add(struct hm_router *router, int fd, const struct hm_addr *addr)
+{
+	struct listener *listener = calloc(1, sizeof *listener);
+
+	if (listener == NULL)
+		return -1;
+	listener->router = router;
+	listener->addr = *addr;
+	listener->watch.fn = on_accept;
+	listener->watch.arg = listener;
+	listener->watch.fd = -1;
+	if (hm_watch_start(router->loop, &listener->watch, fd, POLLIN)) {
+		free(listener);
+		return -1;
+	}
+	listener->next = router->listeners;
+	router->listeners = listener;
+	return 0;
+}
+
+void
+listeners_close(struct hm_router *router)
+{
+	struct listener *listener;
+	const char *path;
+	int fd;
+
+	while ((listener = router->listeners) != NULL) {
+		router->listeners = listener->next;
+		fd = listener->watch.fd;
+		hm_watch_stop(router->loop, &listener->watch);
+		(void)close(fd);
+		path = hm_addr_path(&listener->addr);
+		if (path != NULL)
+			(void)unlink(path);
+		free(listener);
+	}
+}

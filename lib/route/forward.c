@@ -1,0 +1,504 @@
+/*
+ * The way of a message through a node: where a destination leads, records
+ * passed from link to link, and messages put together for local procs.
+ *
+ * What goes from one link to another is not copied: the record is changed in
+ * place (number, TTL, what the first host vouches for) and its bytes are queued
+ * where they stand.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "route/peer.h"
+
+/* Messages whose pieces come in turns over one link at the same time. */
+#define PASSAGES_MAX 1024u
+/* A payload is not believed to come before it does. */
+#define PAYLOAD_FIRST ((size_t)64 * 1024)
+
+static bool
+slice_is(struct hm_slice slice, const char *text)
+{
+	size_t n = strlen(text);
+
+	return slice.n == n && memcmp(slice.p, text, n) == 0;
+}
+
+static int
+no_way(struct hm_error *err, const char *fmt, const struct hm_slice *a,
+    const char *b)
+{
+	return hm_fail(err, EHOSTUNREACH, fmt, (int)a->n, a->p, b);
+}
+
+static struct router_local *
+find_local(const struct hm_router *router, const struct hm_idref *dest,
+    bool own)
+{
+	struct router_local *local;
+
+	for (local = router->locals; local != NULL; local = local->next) {
+		if (!slice_is(dest->proc, local->name))
+			continue;
+		if (local->addr[0] == '\0' ? own || router->uplink == NULL :
+					     slice_is(dest->addr, local->addr))
+			return local;
+	}
+	return NULL;
+}
+
+/* A host behind its address: the link there is, or a new one to be dialed. */
+static int
+route_away(struct hm_router *router, const struct hm_idref *dest,
+    const struct peer *from, struct peer **peer, struct hm_error *err)
+{
+	char text[HM_ADDR_SIZE];
+	struct hm_addr addr;
+	bool far = from != NULL && from->remote;
+
+	*peer = peer_by_addr(router, dest->addr.p, dest->addr.n);
+	if (*peer == NULL && router->via != NULL)
+		*peer = router->via;
+	if (far && !router->relay &&
+	    (*peer == NULL || (*peer)->kind == PEER_HOST) && *peer != from)
+		return no_way(err,
+		    "%.*s is another host; this one does not relay (%s)",
+		    &dest->addr, "--relay");
+	if (*peer != NULL)
+		return 0;
+	memcpy(text, dest->addr.p, dest->addr.n);
+	text[dest->addr.n] = '\0';
+	if (hm_addr_parse(&addr, text, 0, err) == -1)
+		return -1;
+	if (addr.transport == HM_TRANSPORT_LOCAL)
+		return no_way(err, "%.*s is not in this process%s",
+		    &dest->addr, "");
+	*peer = peer_new(router, PEER_HOST, "", addr.text);
+	return *peer == NULL ? hm_fail(err, ENOMEM, "no memory") : 0;
+}
+
+int
+route(struct hm_router *router, const struct hm_head *head,
+    const struct peer *from, struct peer **peer, struct router_local **local,
+    struct hm_error *err)
+{
+	const struct hm_idref *dest = &head->dest;
+	bool own = router_owns(router, dest->addr);
+
+	*peer = NULL;
+	*local = find_local(router, dest, own);
+	if (*local != NULL)
+		return 0;
+	if (router->uplink != NULL) {
+		*peer = router->uplink;
+		if (*peer == from)
+			return no_way(err, "no proc '%.*s' here (%s)",
+			    &dest->proc, router->uplink->name);
+		return 0;
+	}
+	if (!own)
+		return route_away(router, dest, from, peer, err);
+	*peer = peer_by_name(router, dest->proc.p, dest->proc.n);
+	if (*peer == NULL && router->via != from)
+		*peer = router->via;
+	if (*peer == NULL)
+		return no_way(err, "no proc '%.*s' on %s", &dest->proc,
+		    router_id(router));
+	return 0;
+}
+
+/* Unix addresses mean nothing on another machine. */
+static int
+check_reach(const struct hm_head *head, const struct peer *to,
+    struct hm_error *err)
+{
+	if (to->kind != PEER_HOST || !to->remote)
+		return 0;
+	if (head->sender.addr.n >= 4 &&
+	    memcmp(head->sender.addr.p, "tcp:", 4) == 0)
+		return 0;
+	return no_way(err,
+	    "%.*s cannot be reached from there; start the host with -l tcp:%s",
+	    &head->sender.addr, "…");
+}
+
+/* May a message with this sender come over this link? */
+static bool
+sender_fits(const struct peer *peer, const struct hm_head *head)
+{
+	const struct hm_slice *addr = &head->sender.addr;
+
+	if (peer->dial[0] != '\0' || peer->kind == PEER_VIA)
+		return !router_owns(peer->router, *addr);
+	switch (peer->kind) {
+	case PEER_NAME:
+		return slice_is(head->sender.proc, peer->name) &&
+		    router_owns(peer->router, *addr);
+	case PEER_HOST:
+	case PEER_CROSS:
+		return slice_is(*addr, peer->id);
+	default:
+		return true; /* our host vouches for what it passes on */
+	}
+}
+
+/* What the first host writes into a head; later ones only add "remote". */
+static void
+vouch(const struct peer *peer, unsigned char *head)
+{
+	if (peer->kind == PEER_UPLINK)
+		return;
+	if (peer->remote) {
+		head[HM_HEAD_FLAGS] |= HM_ENV_REMOTE;
+		hm_put32(head + HM_HEAD_UID, HM_UID_UNKNOWN);
+		hm_put32(head + HM_HEAD_PID, 0);
+		return;
+	}
+	if (peer->kind == PEER_NAME) {
+		head[HM_HEAD_FLAGS] &= (unsigned char)~HM_ENV_REMOTE;
+	} else if (head[HM_HEAD_FLAGS] & HM_ENV_REMOTE ||
+	    hm_get32(head + HM_HEAD_UID) != HM_UID_UNKNOWN) {
+		return;
+	}
+	hm_put32(head + HM_HEAD_UID, peer->uid);
+	hm_put32(head + HM_HEAD_PID, peer->pid);
+}
+
+static void
+settle_back(struct peer *from, uint64_t number, enum hm_outcome outcome,
+    const char *why)
+{
+	const char *at = router_id(from->router);
+	struct settlement how = { outcome, { why, strlen(why) },
+		{ at, strlen(at) }, false };
+
+	from->link.source.settle(&from->link.source, number, 1, &how);
+}
+
+/* Looks the destination up, through what the link remembers of the last. */
+static int
+find_way(struct peer *from, const struct hm_head *head, struct peer **peer,
+    struct router_local **local, struct hm_error *err)
+{
+	struct last *last = from->last;
+	const struct hm_slice *dest = &head->dest_proc;
+	const struct hm_slice *sender = &head->sender_proc;
+
+	if (last != NULL && last->generation == from->router->generation &&
+	    last->ndest == dest->n && last->nsender == sender->n &&
+	    memcmp(last->dest, dest->p, dest->n) == 0 &&
+	    memcmp(last->sender, sender->p, sender->n) == 0) {
+		*peer = last->peer;
+		*local = last->local;
+		return 0;
+	}
+	if (!sender_fits(from, head)) {
+		(void)no_way(err, "'%.*s' is not what this link may send as%s",
+		    sender, "");
+		return -2;
+	}
+	if (route(from->router, head, from, peer, local, err) == -1)
+		return -1;
+	if (*peer != NULL && check_reach(head, *peer, err) == -1)
+		return -1;
+	if (last == NULL)
+		last = from->last = malloc(sizeof *last);
+	if (last == NULL)
+		return 0;
+	last->generation = from->router->generation;
+	last->peer = *peer;
+	last->local = *local;
+	last->ndest = (unsigned char)dest->n;
+	last->nsender = (unsigned char)sender->n;
+	memcpy(last->dest, dest->p, dest->n);
+	memcpy(last->sender, sender->p, sender->n);
+	return 0;
+}
+
+static struct passage *
+passage_find(struct peer *from, uint64_t number)
+{
+	struct passage *passage = from->passages;
+
+	while (passage != NULL && passage->number != number)
+		passage = passage->next;
+	return passage;
+}
+
+static void
+passage_end(struct peer *from, struct passage *passage)
+{
+	struct passage **p = &from->passages;
+
+	while (*p != passage)
+		p = &(*p)->next;
+	*p = passage->next;
+	from->npassages--;
+	hm_envelope_free(passage->env);
+	free(passage);
+}
+
+void
+passages_to_end(struct hm_router *router, const struct peer *to)
+{
+	struct peer *peer;
+	struct passage *passage;
+
+	for (peer = router->peers; peer != NULL; peer = peer->next) {
+		for (passage = peer->passages; passage != NULL;
+		    passage = passage->next) {
+			if (passage->to == to)
+				passage->to = NULL;
+		}
+	}
+}
+
+void
+passages_free(struct peer *peer)
+{
+	static const struct settlement how = { HM_NOT_SENT,
+		{ "sender has gone", 15 }, { "", 0 }, false };
+	struct passage *passage;
+
+	while ((passage = peer->passages) != NULL) {
+		if (passage->to != NULL)
+			link_abort(&passage->to->link, passage->out, &how);
+		passage_end(peer, passage);
+	}
+}
+
+/* A whole message for a local proc: delivered, with what it holds. */
+static void
+deliver(struct peer *from, struct router_local *local,
+    struct hm_envelope *env, uint64_t number, uint32_t cost)
+{
+	env->source = &from->link.source;
+	env->number = number;
+	env->cost = cost;
+	source_hold(env->source);
+	/* What is kept long must not use credit up that others need. */
+	if (hm_envelope_flags(env) & HM_ENV_LASTING) {
+		link_freed(&from->link, cost);
+		env->cost = 0;
+	}
+	local->deliver(local, env);
+}
+
+/* Bytes of payload are added to what is being put together. */
+static int
+collect(struct passage *passage, const unsigned char *p, size_t len)
+{
+	struct hm_envelope *env = passage->env;
+	uint64_t whole = env->payload_len + passage->missing;
+	unsigned char *payload;
+	size_t room = passage->room;
+
+	if (len > room - env->payload_len) {
+		room = room == 0 ? PAYLOAD_FIRST : room * 2;
+		if (room < env->payload_len + len)
+			room = env->payload_len + len;
+		if (room > whole)
+			room = (size_t)whole;
+		payload = realloc(env->payload, room);
+		if (payload == NULL)
+			return -1;
+		env->payload = payload;
+		passage->room = room;
+	}
+	if (len > 0)
+		memcpy(env->payload + env->payload_len, p, len);
+	env->payload_len += len;
+	return 0;
+}
+
+/* One piece of a message goes its way. */
+static int
+pass(struct peer *from, struct passage *passage, const struct hm_record *rec,
+    struct chunk *chunk, unsigned char *p, uint32_t cost)
+{
+	size_t skip = HM_DATA_HEADER + rec->extra;
+	uint32_t len = rec->len + HM_RECORD_HEADER;
+	bool last = (rec->flags & HM_DATA_LAST) != 0;
+	struct peer *to = passage->to;
+
+	if (to != NULL) {
+		if (link_park(&to->link, passage->out, chunk, p, len,
+			&from->link.source, cost, last) == -1)
+			return -1;
+		to->bytes_in += len - skip;
+		return 0;
+	}
+	if (passage->env == NULL) {
+		link_freed(&from->link, cost);
+		return 0;
+	}
+	if (collect(passage, p + skip, len - skip) == -1)
+		return -1;
+	if (!last) {
+		link_freed(&from->link, cost);
+		return 0;
+	}
+	deliver(from, passage->local, passage->env, passage->number, cost);
+	passage->env = NULL;
+	return 0;
+}
+
+/* Decides where a message goes; what cannot go is settled and thrown away. */
+static int
+begin(struct peer *from, struct passage *passage, const struct hm_head *head,
+    unsigned char *p, bool whole, struct hm_error *err)
+{
+	struct peer *to;
+	int way = find_way(from, head, &to, &passage->local, err);
+	uint64_t most;
+
+	if (way == -2)
+		return -1;
+	if (way == -1) {
+		settle_back(from, passage->number, HM_NOT_SENT, err->text);
+		return 0;
+	}
+	most = to != NULL ? to->link.max_message :
+			    from->router->limits.max_message;
+	if (head->payload_len > most) {
+		(void)hm_fail(err, EMSGSIZE,
+		    "message of %" PRIu64 " bytes, the largest taken is %" PRIu64,
+		    head->payload_len, most);
+		settle_back(from, passage->number, HM_REFUSED, err->text);
+		return 0;
+	}
+	vouch(from, p);
+	if (to == NULL) {
+		passage->env = hm_envelope_from_head(p, head->len);
+		return passage->env == NULL ? hm_fail(err, ENOMEM, "no memory") :
+					      0;
+	}
+	if (head->ttl == 0) {
+		settle_back(from, passage->number, HM_NOT_SENT, "TTL expired");
+		return 0;
+	}
+	p[HM_HEAD_TTL]--;
+	passage->out = link_begin(&to->link, &from->link.source,
+	    passage->number, whole);
+	if (passage->out == 0)
+		return hm_fail(err, ENOMEM, "no memory");
+	if (head->flags & HM_ENV_NOW)
+		to->now = true;
+	to->msgs_in++;
+	passage->to = to;
+	return 0;
+}
+
+static int
+data_first(struct peer *from, const struct hm_record *rec,
+    struct chunk *chunk, unsigned char *p, uint32_t cost, struct hm_error *err)
+{
+	struct passage one = { 0 }, *passage = &one;
+	struct hm_head head;
+	bool whole = (rec->flags & HM_DATA_LAST) != 0;
+	uint32_t got = rec->len - 8 - rec->extra;
+
+	if (hm_head_read(&head, p + HM_DATA_HEADER, rec->extra, err) == -1)
+		return -1;
+	if (got > head.payload_len || whole != (got == head.payload_len))
+		return hm_fail(err, EPROTO, "payload has not the length said");
+	if (!whole) {
+		if (from->npassages == PASSAGES_MAX)
+			return hm_fail(err, EPROTO,
+			    "more than %u unfinished messages", PASSAGES_MAX);
+		passage = calloc(1, sizeof *passage);
+		if (passage == NULL)
+			return hm_fail(err, ENOMEM, "no memory");
+		passage->next = from->passages;
+		from->passages = passage;
+		from->npassages++;
+	}
+	passage->number = hm_get64(p + HM_RECORD_HEADER);
+	passage->missing = head.payload_len;
+	from->msgs_out++;
+	if (begin(from, passage, &head, p + HM_DATA_HEADER, whole, err) == -1)
+		return -1;
+	if (pass(from, passage, rec, chunk, p, cost) == -1) {
+		hm_envelope_free(one.env);
+		return hm_fail(err, ENOMEM, "no memory");
+	}
+	passage->missing -= got;
+	return 0;
+}
+
+static int
+data_more(struct peer *from, const struct hm_record *rec, struct chunk *chunk,
+    unsigned char *p, uint32_t cost, struct hm_error *err)
+{
+	struct passage *passage = passage_find(from,
+	    hm_get64(p + HM_RECORD_HEADER));
+	uint32_t got = rec->len - 8;
+	bool last = (rec->flags & HM_DATA_LAST) != 0;
+
+	if (passage == NULL)
+		return hm_fail(err, EPROTO, "a piece of no message");
+	if (got > passage->missing || last != (got == passage->missing))
+		return hm_fail(err, EPROTO, "payload has not the length said");
+	if (pass(from, passage, rec, chunk, p, cost) == -1)
+		return hm_fail(err, ENOMEM, "no memory");
+	passage->missing -= got;
+	if (last)
+		passage_end(from, passage);
+	return 0;
+}
+
+static int
+on_data(struct link *link, const struct hm_record *rec, struct chunk *chunk,
+    unsigned char *p, uint32_t cost, struct hm_error *err)
+{
+	struct peer *from = (struct peer *)link;
+
+	from->bytes_out += rec->len - 8 - rec->extra;
+	if (rec->flags & HM_DATA_FIRST)
+		return data_first(from, rec, chunk, p, cost, err);
+	return data_more(from, rec, chunk, p, cost, err);
+}
+
+static void
+on_abort(struct link *link, uint64_t number)
+{
+	static const struct settlement how = { HM_NOT_SENT, { "aborted", 7 },
+		{ "", 0 }, false };
+	struct peer *from = (struct peer *)link;
+	struct passage *passage = passage_find(from, number);
+
+	if (passage == NULL)
+		return;
+	if (passage->to != NULL)
+		link_abort(&passage->to->link, passage->out, &how);
+	passage_end(from, passage);
+}
+
+static void
+on_bye(struct link *link, struct hm_slice why)
+{
+	struct peer *peer = (struct peer *)link;
+
+	peer->bye = true;
+	snprintf(peer->trouble, sizeof peer->trouble, "%.*s", (int)why.n,
+	    why.p);
+}
+
+static void
+on_due(struct link *link, bool now)
+{
+	peer_due((struct peer *)link, now);
+}
+
+static void
+on_unused(struct link *link)
+{
+	peer_free((struct peer *)link);
+}
+
+const struct link_ops peer_link_ops = { on_data, on_abort, on_bye, on_due,
+	on_unused };

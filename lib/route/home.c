@@ -1,0 +1,577 @@
+/*
+ * Home: messages posted in this process.
+ *
+ * The origin keeps a message until it is settled, so returning one moves no
+ * payload: home looks the envelope up by its number and hands it back to the
+ * proc that posted it.  A message that fits one piece is parked at once;
+ * larger ones wait in the peer's "outgoing" list and go piece by piece, in
+ * turns, but never past an earlier one of the same sender and port.
+ * Between two procs of this process an envelope is handed over as it is.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "route/peer.h"
+
+/* Pieces of this node's own are made while less than this is parked. */
+#define PARK_LOW (4 * HM_PIECE_MAX)
+
+static struct peer *
+peer_of(struct hm_source *source)
+{
+	return (struct peer *)(void *)((char *)source -
+	    offsetof(struct peer, home));
+}
+
+/* The slot of a number, or the free one where it belongs. */
+static struct home_slot *
+slot(struct hm_router *router, uint64_t number)
+{
+	size_t mask = router->nslots - 1, i = (size_t)number & mask;
+
+	while (router->slots[i].number != 0 &&
+	    router->slots[i].number != number)
+		i = (i + 1) & mask;
+	return &router->slots[i];
+}
+
+static int
+slots_grow(struct hm_router *router)
+{
+	struct home_slot *old = router->slots;
+	size_t i, n = router->nslots;
+
+	if (router->used_slots * 2 < n)
+		return 0;
+	router->nslots = n == 0 ? 64 : n * 2;
+	router->slots = calloc(router->nslots, sizeof *router->slots);
+	if (router->slots == NULL) {
+		router->slots = old;
+		router->nslots = n;
+		return -1;
+	}
+	for (i = 0; i < n; i++) {
+		if (old[i].number != 0)
+			*slot(router, old[i].number) = old[i];
+	}
+	free(old);
+	return 0;
+}
+
+static int
+keep(struct hm_router *router, struct hm_envelope *env)
+{
+	struct home_slot *s;
+
+	if (slots_grow(router) == -1)
+		return -1;
+	env->number = router->next_home++;
+	s = slot(router, env->number);
+	s->number = env->number;
+	s->env = env;
+	router->used_slots++;
+	return 0;
+}
+
+/* Takes the envelope of that number out; the ones behind it move up. */
+static struct hm_envelope *
+take(struct hm_router *router, uint64_t number)
+{
+	size_t mask = router->nslots - 1, i, j, home;
+	struct home_slot *s;
+	struct hm_envelope *env;
+
+	if (router->nslots == 0 || (s = slot(router, number))->number == 0)
+		return NULL;
+	env = s->env;
+	router->used_slots--;
+	i = j = (size_t)(s - router->slots);
+	for (;;) {
+		router->slots[i].number = 0;
+		do {
+			j = (j + 1) & mask;
+			if (router->slots[j].number == 0)
+				return env;
+			home = (size_t)router->slots[j].number & mask;
+		} while (((j - home) & mask) < ((j - i) & mask));
+		router->slots[i] = router->slots[j];
+		i = j;
+	}
+}
+
+static bool
+lasting(const struct hm_envelope *env)
+{
+	return (hm_envelope_flags(env) & HM_ENV_LASTING) != 0;
+}
+
+/* env is settled: its proc counts it, and gets it back if it was not
+ * delivered, at the end of the turn. */
+static void
+finish(struct hm_envelope *env, const struct settlement *how)
+{
+	struct router_local *local = env->owner;
+	struct hm_router *router;
+	char reason[HM_ERROR_TEXT], at[HM_ID_TEXT];
+
+	if (local == NULL) {
+		hm_envelope_free(env);
+		return;
+	}
+	router = local->router;
+	router->progress = true;
+	hm_task_start(router->loop, &router->task);
+	if (!lasting(env))
+		local->unsettled--;
+	if (how->outcome == HM_DELIVERED) {
+		hm_envelope_free(env);
+		return;
+	}
+	(void)snprintf(reason, sizeof reason, "%.*s", (int)how->reason.n,
+	    how->reason.p);
+	(void)snprintf(at, sizeof at, "%.*s", (int)how->at.n, how->at.p);
+	(void)hm_envelope_add_error(env, how->outcome, reason, at);
+	env->next = NULL;
+	*router->returns_end = env;
+	router->returns_end = &env->next;
+}
+
+static void
+outgoing_free(struct peer *peer, struct outgoing **p)
+{
+	struct outgoing *outgoing = *p;
+
+	*p = outgoing->next;
+	if (*p == NULL)
+		peer->outgoing_end = p;
+	peer->home_bytes -= outgoing->env->payload_len - outgoing->sent;
+	free(outgoing);
+}
+
+/* A message that is settled before it was wholly sent is not sent on. */
+static void
+stop_sending(struct peer *peer, const struct hm_envelope *env,
+    const struct settlement *how)
+{
+	struct outgoing **p = &peer->outgoing;
+	uint64_t out;
+
+	while (*p != NULL && (*p)->env != env)
+		p = &(*p)->next;
+	if (*p == NULL)
+		return;
+	out = (*p)->out;
+	outgoing_free(peer, p);
+	if (out != 0 && !peer->link.dead)
+		link_abort(&peer->link, out, how);
+}
+
+static void
+home_settle(struct hm_source *source, uint64_t first, uint32_t n,
+    const struct settlement *how)
+{
+	struct peer *peer = peer_of(source);
+	struct hm_envelope *env;
+
+	for (; n > 0; n--, first++) {
+		env = take(peer->router, first);
+		if (env == NULL)
+			continue;
+		if (peer->outgoing != NULL)
+			stop_sending(peer, env, how);
+		finish(env, how);
+	}
+}
+
+static void
+home_credit(struct hm_source *source, uint64_t cost)
+{
+	struct peer *peer = peer_of(source);
+
+	peer->home_bytes -= cost;
+	peer->router->progress = true;
+	hm_task_start(peer->router->loop, &peer->router->task);
+	if (peer->outgoing != NULL)
+		peer_due(peer, true);
+}
+
+/* The source lives in its peer, whose queues are what refers to it. */
+static void
+home_unused(struct hm_source *source)
+{
+	(void)source;
+}
+
+/*
+ * The source of what a local proc posts to others in this process.  It stays
+ * while such messages are under way; its proc may have gone by then.
+ */
+struct here {
+	struct hm_source source; /* first */
+	struct router_local *local;
+};
+
+/* Never called: router_settle gives such envelopes back whole. */
+static void
+here_settle(struct hm_source *source, uint64_t first, uint32_t n,
+    const struct settlement *how)
+{
+	(void)source;
+	(void)first;
+	(void)n;
+	(void)how;
+}
+
+static void
+here_unused(struct hm_source *source)
+{
+	free(source);
+}
+
+int
+home_enter(struct router_local *local)
+{
+	struct here *here = calloc(1, sizeof *here);
+
+	if (here == NULL)
+		return -1;
+	here->source.settle = here_settle;
+	here->source.unused = here_unused;
+	here->source.refs = 1;
+	here->local = local;
+	local->here = &here->source;
+	return 0;
+}
+
+void
+home_leave(struct router_local *local)
+{
+	struct hm_router *router = local->router;
+	struct hm_envelope *env;
+	size_t i;
+
+	((struct here *)local->here)->local = NULL;
+	source_drop(local->here);
+	local->here = NULL;
+	for (i = 0; i < router->nslots; i++) {
+		if (router->slots[i].number != 0 &&
+		    router->slots[i].env->owner == local)
+			router->slots[i].env->owner = NULL;
+	}
+	for (env = router->returns; env != NULL; env = env->next) {
+		if (env->owner == local)
+			env->owner = NULL;
+	}
+}
+
+void
+home_attach(struct peer *peer)
+{
+	peer->home.settle = home_settle;
+	peer->home.credit = home_credit;
+	peer->home.unused = home_unused;
+	peer->home.refs = 1;
+	peer->outgoing_end = &peer->outgoing;
+}
+
+void
+home_init(struct hm_router *router)
+{
+	router->next_home = 1;
+	router->returns_end = &router->returns;
+}
+
+void
+home_fini(struct hm_router *router)
+{
+	struct hm_envelope *env;
+
+	while ((env = router->returns) != NULL) {
+		router->returns = env->next;
+		hm_envelope_free(env);
+	}
+	free(router->slots);
+	router->slots = NULL;
+	router->nslots = router->used_slots = 0;
+}
+
+/* One DATA record of env: with its head when from is 0, len payload bytes. */
+static int
+park_piece(struct peer *peer, const struct hm_envelope *env, uint64_t number,
+    size_t from, size_t len)
+{
+	struct hm_record rec = { 0, HM_REC_DATA, 0, 0 };
+	size_t head = from == 0 ? env->head_len : 0;
+	size_t size = HM_DATA_HEADER + head + len;
+	bool last = from + len == env->payload_len;
+	struct chunk *chunk = chunk_current(&peer->router->arena, size);
+	unsigned char *p;
+
+	if (chunk == NULL)
+		return -1;
+	p = chunk->bytes + chunk->used;
+	rec.len = (uint32_t)(size - HM_RECORD_HEADER);
+	rec.extra = (uint16_t)head;
+	rec.flags = (uint8_t)((from == 0 ? HM_DATA_FIRST : 0) |
+	    (last ? HM_DATA_LAST : 0));
+	hm_record_header(p, &rec);
+	memcpy(p + HM_DATA_HEADER, env->head, head);
+	if (head > 0)
+		p[HM_DATA_HEADER + HM_HEAD_TTL]--;
+	if (len > 0)
+		memcpy(p + HM_DATA_HEADER + head, env->payload + from, len);
+	if (link_park(&peer->link, number, chunk, p, (uint32_t)size,
+		&peer->home, link_cost((uint32_t)size), last) == -1)
+		return -1;
+	chunk->used += size;
+	peer->home_bytes += link_cost((uint32_t)size);
+	return 0;
+}
+
+static bool
+same_flow(const struct hm_envelope *a, const struct hm_envelope *b)
+{
+	struct hm_head x, y;
+
+	return hm_head_read(&x, a->head, a->head_len, NULL) == 0 &&
+	    hm_head_read(&y, b->head, b->head_len, NULL) == 0 &&
+	    x.dest.port == y.dest.port && x.dest.index == y.dest.index &&
+	    x.sender.index == y.sender.index &&
+	    x.dest_proc.n == y.dest_proc.n &&
+	    memcmp(x.dest_proc.p, y.dest_proc.p, x.dest_proc.n) == 0 &&
+	    x.dest.actor.n == y.dest.actor.n &&
+	    memcmp(x.dest.actor.p, y.dest.actor.p, x.dest.actor.n) == 0 &&
+	    x.sender.actor.n == y.sender.actor.n &&
+	    memcmp(x.sender.actor.p, y.sender.actor.p, x.sender.actor.n) == 0;
+}
+
+/* Must env wait behind one of list, up to end, of its sender and port? */
+static bool
+must_wait(const struct outgoing *list, const struct outgoing *end,
+    const struct hm_envelope *env)
+{
+	for (; list != end; list = list->next) {
+		if (same_flow(list->env, env))
+			return true;
+	}
+	return false;
+}
+
+static int
+outgoing_add(struct peer *peer, struct hm_envelope *env)
+{
+	struct outgoing *outgoing = calloc(1, sizeof *outgoing);
+
+	if (outgoing == NULL)
+		return -1;
+	outgoing->env = env;
+	*peer->outgoing_end = outgoing;
+	peer->outgoing_end = &outgoing->next;
+	peer->home_bytes += env->payload_len;
+	peer_due(peer, true);
+	return 0;
+}
+
+/* One piece of the message at *p; it leaves the list with its last. */
+static int
+send_piece(struct peer *peer, struct outgoing **p)
+{
+	struct outgoing *outgoing = *p;
+	struct hm_envelope *env = outgoing->env;
+	size_t len = env->payload_len - outgoing->sent;
+	bool whole = len <= HM_PIECE_MAX;
+
+	if (outgoing->out == 0)
+		outgoing->out = link_begin(&peer->link, &peer->home,
+		    env->number, whole);
+	if (outgoing->out == 0)
+		return -1;
+	if (len > HM_PIECE_MAX)
+		len = HM_PIECE_MAX;
+	if (park_piece(peer, env, outgoing->out, outgoing->sent, len) == -1)
+		return -1;
+	outgoing->sent += len;
+	peer->home_bytes -= len;
+	if (outgoing->sent == env->payload_len)
+		outgoing_free(peer, p);
+	return 0;
+}
+
+void
+home_pump(struct peer *peer)
+{
+	struct outgoing **p = &peer->outgoing, *before;
+
+	while (*p != NULL && peer->link.park.bytes < PARK_LOW) {
+		before = *p;
+		if (send_piece(peer, p) == -1)
+			return; /* no memory: tried again with the next turn */
+		/* The next in turn whose flow is not begun before it. */
+		if (*p == before)
+			p = &before->next;
+		while (*p != NULL && must_wait(peer->outgoing, *p, (*p)->env))
+			p = &(*p)->next;
+		if (*p == NULL)
+			p = &peer->outgoing;
+	}
+}
+
+void
+home_return_now(struct peer *peer, unsigned mask,
+    const struct settlement *how)
+{
+	struct outgoing **p = &peer->outgoing;
+	struct hm_envelope *env;
+
+	while (*p != NULL) {
+		env = (*p)->env;
+		if ((*p)->out != 0 ||
+		    (mask != 0 && (hm_envelope_flags(env) & mask) == 0)) {
+			p = &(*p)->next;
+			continue;
+		}
+		outgoing_free(peer, p);
+		if (take(peer->router, env->number) != NULL)
+			finish(env, how);
+	}
+}
+
+void
+home_deliver_returns(struct hm_router *router)
+{
+	struct hm_envelope *env = router->returns, *next;
+	struct router_local *local;
+
+	router->returns = NULL;
+	router->returns_end = &router->returns;
+	for (; env != NULL; env = next) {
+		next = env->next;
+		env->next = NULL;
+		local = env->owner;
+		env->owner = NULL;
+		if (local != NULL)
+			local->returned(local, env);
+		else
+			hm_envelope_free(env);
+	}
+}
+
+static int
+post_to_peer(struct peer *peer, struct hm_envelope *env)
+{
+	uint64_t out;
+	bool wait = env->payload_len > HM_PIECE_MAX ||
+	    must_wait(peer->outgoing, NULL, env);
+
+	if (env->payload_len > peer->link.max_message &&
+	    (peer->kind != PEER_NAME || peer->conn != NULL)) {
+		errno = EMSGSIZE;
+		return -1;
+	}
+	if (keep(peer->router, env) == -1)
+		return -1;
+	if (hm_envelope_flags(env) & HM_ENV_NOW)
+		peer->now = true;
+	if (wait) {
+		if (outgoing_add(peer, env) == -1)
+			goto fail;
+	} else {
+		out = link_begin(&peer->link, &peer->home, env->number, true);
+		if (out == 0)
+			goto fail;
+		if (park_piece(peer, env, out, 0, env->payload_len) == -1) {
+			/* Nobody else knows of it yet: the caller keeps it. */
+			(void)take(peer->router, env->number);
+			link_forget(&peer->link, out);
+			errno = ENOMEM;
+			return -1;
+		}
+	}
+	peer->msgs_in++;
+	peer->bytes_in += env->payload_len;
+	return 0;
+fail:
+	(void)take(peer->router, env->number);
+	errno = ENOMEM;
+	return -1;
+}
+
+static bool
+has_room(const struct peer *peer)
+{
+	const struct hm_limits *limits = &peer->router->limits;
+
+	return peer->home_bytes < limits->link_window &&
+	    peer->link.ledger.unsettled < limits->max_unsettled;
+}
+
+int
+router_post(struct router_local *local, struct hm_envelope *env, bool checked)
+{
+	struct hm_router *router = local->router;
+	struct hm_head head;
+	struct router_local *to;
+	struct peer *peer;
+	struct hm_error err;
+	struct settlement how = { HM_NOT_SENT, { err.text, 0 },
+		{ router_id(router), strlen(router_id(router)) }, false };
+
+	if (hm_head_read(&head, env->head, env->head_len, &err) == -1) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (route(router, &head, NULL, &peer, &to, &err) == -1 && peer == NULL)
+		to = NULL;
+	if (peer != NULL && checked && !has_room(peer)) {
+		errno = EAGAIN;
+		return -1;
+	}
+	env->owner = local;
+	if (peer != NULL) {
+		if (post_to_peer(peer, env) == -1)
+			return -1;
+		local->unsettled += !lasting(env);
+		return 0;
+	}
+	local->unsettled += !lasting(env);
+	if (to == NULL) {
+		how.reason.n = strlen(err.text);
+		finish(env, &how);
+		return 0;
+	}
+	hm_put32(env->head + HM_HEAD_UID, (uint32_t)geteuid());
+	hm_put32(env->head + HM_HEAD_PID, (uint32_t)getpid());
+	env->source = local->here;
+	source_hold(env->source);
+	to->deliver(to, env);
+	return 0;
+}
+
+void
+router_settle(struct hm_envelope *env, enum hm_outcome outcome,
+    const char *reason, const char *at)
+{
+	struct settlement how = { outcome, { reason, 0 }, { at, 0 }, true };
+	struct hm_source *source = env->source;
+
+	if (outcome != HM_DELIVERED) {
+		how.reason.n = strlen(reason);
+		how.at.n = strlen(at);
+	}
+	env->source = NULL;
+	if (source->settle == here_settle) {
+		env->owner = ((struct here *)source)->local;
+		source_drop(source);
+		finish(env, &how);
+		return;
+	}
+	source->settle(source, env->number, 1, &how);
+	if (env->cost > 0)
+		source->credit(source, env->cost);
+	source_drop(source);
+	hm_envelope_free(env);
+}

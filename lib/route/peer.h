@@ -1,0 +1,200 @@
+/*
+ * A peer: a link with what the router knows of the other end.  Private to
+ * lib/route.
+ *
+ * A peer of kind NAME is a proc or client behind a name of ours: reserved (no
+ * connection yet), booted, attached, or bound to an address that is dialed when
+ * there is something to send.  HOST is another host or a stand-alone proc,
+ * known by its id address.  UPLINK is the host this node is attached to.
+ * VIA is where a route leads.
+ */
+#ifndef HM_PEER_H
+#define HM_PEER_H
+
+#include <hostmux/loop.h>
+
+#include "link/conn.h"
+#include "link/link.h"
+#include "route/router.h"
+
+enum peer_kind {
+	PEER_NAME,
+	PEER_HOST,
+	PEER_CROSS, /* a HOST that is only listened to: dials have crossed */
+	PEER_UPLINK,
+	PEER_VIA
+};
+
+/* A message whose pieces are still coming in over a link. */
+struct passage {
+	struct passage *next;
+	uint64_t number;  /* on the link it comes from */
+	uint64_t missing; /* bytes of payload to come */
+	struct peer *to;  /* with env NULL too: to be thrown away */
+	uint64_t out;	  /* its number there */
+	struct router_local *local;
+	struct hm_envelope *env; /* being put together for local */
+	size_t room;		 /* allocated payload */
+};
+
+/* A message posted here that does not go as one piece: its turn to come. */
+struct outgoing {
+	struct outgoing *next;
+	struct hm_envelope *env;
+	uint64_t out;  /* number on the link, 0: not begun */
+	size_t sent;   /* of the payload */
+};
+
+/* Where the last message of a link went, so that the next need not be looked
+ * up, and what its sender was called, so that it need not be checked. */
+struct last {
+	unsigned generation; /* of the router: older is stale */
+	struct peer *peer;
+	struct router_local *local;
+	unsigned char ndest, nsender;
+	unsigned char dest[2 + HM_ADDR_SIZE + HM_NAME_MAX];
+	unsigned char sender[2 + HM_ADDR_SIZE + HM_NAME_MAX];
+};
+
+struct peer {
+	struct link link; /* first: ops get it back from there */
+	struct hm_source home; /* messages posted in this process to it */
+	struct hm_router *router;
+	struct peer *next, *prev;	/* all of them */
+	struct peer *hash_next;		/* of the same name's hash */
+	struct peer *dirty_next;
+	enum peer_kind kind;
+	bool dirty, lazy, gone, remote, reserved, dials, now, bye;
+	char name[HM_NAME_MAX + 1];
+	char addr[HM_ADDR_SIZE]; /* to dial, and what it is known by */
+	char dial[HM_ADDR_SIZE]; /* where to dial instead (a route), or "" */
+	char id[HM_ADDR_SIZE];	 /* HOST: the id address it greeted with */
+	char trouble[96];	 /* why there is no way, while there is none */
+	struct conn *conn;
+	uint32_t uid, pid;
+	uint64_t session;
+	struct passage *passages;
+	size_t npassages;
+	struct last *last;
+	struct outgoing *outgoing, **outgoing_end;
+	uint64_t home_bytes; /* posted here and not written */
+	struct hm_timer retry;
+	uint64_t backoff;
+	uint64_t progress;    /* when anything moved last */
+	uint64_t seen;	      /* link.settled + link.acked then */
+	uint64_t msgs_in, msgs_out, bytes_in, bytes_out, written_msgs;
+};
+
+#define PEER_BUCKETS 1024u
+
+struct listener {
+	struct listener *next;
+	struct hm_router *router;
+	struct hm_watch watch;
+	struct hm_addr addr;
+};
+
+struct own {
+	struct own *next;
+	char addr[HM_ADDR_SIZE];
+};
+
+/* Envelopes posted here and unsettled, by their number. */
+struct home_slot {
+	uint64_t number; /* 0: free */
+	struct hm_envelope *env;
+};
+
+struct hm_router {
+	struct hm_loop *loop;
+	struct hm_limits limits;
+	struct router_ops ops;
+	void *arg;
+	struct chunk_arena arena;
+	struct credit_pool pool;
+	struct listener *listeners;
+	struct own *own; /* the first is the id */
+	struct router_local *locals;
+	struct peer *peers;
+	struct peer *names[PEER_BUCKETS];
+	struct peer *uplink, *via;
+	struct peer *dirty;
+	struct conn *greeting, *greeting_last; /* ungreeted, newest first */
+	struct conn *closed;		       /* to be freed */
+	size_t ngreeting, npeers;
+	struct hm_task task; /* end of turn: write, free, tell */
+	struct hm_timer lazy, tick, close_timer;
+	unsigned generation;
+	bool open_to_all, relay, closing, progress;
+	int reserve_fd; /* given up to refuse when descriptors run out */
+	/* home */
+	struct home_slot *slots;
+	size_t nslots, used_slots;
+	uint64_t next_home;
+	struct hm_envelope *returns, **returns_end; /* to be given back */
+	char lost[HM_ERROR_TEXT]; /* why the uplink was lost, to be told */
+	/* attaching */
+	void (*attached)(void *arg, const char *name, const char *host_id,
+	    const struct hm_error *err);
+	void *attached_arg;
+	enum hm_hello_kind attach_kind;
+	char token[65];
+};
+
+/* peer.c */
+struct peer *peer_new(struct hm_router *router, enum peer_kind kind,
+    const char *name, const char *addr);
+struct peer *peer_by_name(const struct hm_router *router, const char *name,
+    size_t len);
+struct peer *peer_by_addr(const struct hm_router *router, const char *addr,
+    size_t len);
+void peer_free(struct peer *peer);
+/* The end of a peer for good: everything of it is settled, its name free. */
+void peer_end(struct peer *peer, enum hm_outcome written, const char *why);
+void peer_due(struct peer *peer, bool now);
+void peer_calm(struct peer *peer);
+/* A connection has been greeted: link and conn belong together from now on. */
+void peer_open(struct peer *peer, struct conn *conn,
+    const struct hm_hello *hello);
+
+/* dial.c */
+int peer_dial(struct peer *peer, struct hm_error *err);
+extern const struct conn_ops dial_conn_ops;
+void dial_failed(struct peer *peer, const struct hm_error *err);
+
+/* accept.c */
+extern const struct conn_ops accept_conn_ops;
+int listener_add(struct hm_router *router, int fd, const struct hm_addr *addr);
+void listeners_close(struct hm_router *router);
+void conn_bury(struct hm_router *router, struct conn *conn);
+
+/* forward.c */
+extern const struct link_ops peer_link_ops;
+/* Where a destination leads: 0 and one of *peer, *local; else the words why
+ * not, in err. from may be NULL (posted here). */
+int route(struct hm_router *router, const struct hm_head *head,
+    const struct peer *from, struct peer **peer, struct router_local **local,
+    struct hm_error *err);
+void passages_to_end(struct hm_router *router, const struct peer *to);
+void passages_free(struct peer *peer);
+
+/* router.c */
+bool find_local_name(const struct hm_router *router, const char *name);
+/* Credit is short: who has more than the least and does not use it is asked
+ * for it. */
+void router_reclaim(struct hm_router *router);
+
+/* home.c */
+void home_init(struct hm_router *router);
+void home_fini(struct hm_router *router);
+void home_attach(struct peer *peer);
+/* Turns outgoing messages into pieces as room allows. */
+void home_pump(struct peer *peer);
+void home_return_now(struct peer *peer, unsigned mask,
+    const struct settlement *how);
+void home_deliver_returns(struct hm_router *router);
+/* A local proc comes and goes: what it posted has nobody to come back to. */
+int home_enter(struct router_local *local);
+void home_leave(struct router_local *local);
+
+#endif

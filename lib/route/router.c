@@ -1,0 +1,568 @@
+/*
+ * The router: its addresses, names and listeners, and what happens at the end
+ * of a turn.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+#include "route/peer.h"
+
+/* Rounds of "what is written frees what may be written" in one turn. */
+#define TURN_ROUNDS 4
+
+/* What must be retried or given up is looked at so often, while there is any. */
+#define TICK_MS 250
+
+static void
+flush_dirty(struct hm_router *router)
+{
+	struct peer *peer;
+	struct hm_error err;
+
+	while ((peer = router->dirty) != NULL) {
+		router->dirty = peer->dirty_next;
+		peer->dirty = peer->lazy = false;
+		home_pump(peer);
+		if (peer->conn != NULL) {
+			conn_flush(peer->conn);
+		} else if (peer->addr[0] != '\0' && peer->kind != PEER_CROSS &&
+		    !hm_timer_running(&peer->retry) &&
+		    peer_dial(peer, &err) == -1) {
+			dial_failed(peer, &err);
+		}
+		if (!peer->gone) {
+			peer_calm(peer);
+			if (!link_idle(&peer->link) &&
+			    !hm_timer_running(&router->tick))
+				(void)hm_timer_start(router->loop,
+				    &router->tick, TICK_MS);
+		}
+	}
+}
+
+static void
+tell_progress(struct hm_router *router)
+{
+	struct router_local *local, *next;
+
+	router->progress = false;
+	for (local = router->locals; local != NULL; local = next) {
+		next = local->next;
+		local->progress(local);
+	}
+}
+
+static void
+free_closed(struct hm_router *router)
+{
+	struct conn *conn;
+
+	while ((conn = router->closed) != NULL) {
+		router->closed = conn->next;
+		conn_free(conn);
+	}
+}
+
+static void
+close_idle(struct hm_router *router)
+{
+	struct peer *peer;
+
+	for (peer = router->peers; peer != NULL; peer = peer->next) {
+		if (peer->conn == NULL || peer->conn->link == NULL ||
+		    peer->conn->state != CONN_OPEN || peer->outgoing != NULL)
+			continue;
+		link_gather(&peer->link);
+		if (peer->link.park.head != NULL)
+			continue;
+		link_say_bye(&peer->link, "");
+		conn_leave(peer->conn, 1000);
+	}
+}
+
+static void
+end_of_turn(void *arg)
+{
+	struct hm_router *router = arg;
+	char why[HM_ERROR_TEXT];
+	int i;
+
+	for (i = 0; i < TURN_ROUNDS; i++) {
+		home_deliver_returns(router);
+		if (router->progress)
+			tell_progress(router);
+		flush_dirty(router);
+		if (router->returns == NULL && !router->progress &&
+		    router->dirty == NULL)
+			break;
+	}
+	free_closed(router);
+	if (router->closing)
+		close_idle(router);
+	if (router->returns != NULL || router->progress ||
+	    router->dirty != NULL) {
+		hm_task_start(router->loop, &router->task);
+		return;
+	}
+	if (router->lost[0] == '\0')
+		return;
+	memcpy(why, router->lost, sizeof why);
+	router->lost[0] = '\0';
+	if (router->ops.lost != NULL)
+		router->ops.lost(router->arg, why);
+}
+
+static void
+on_lazy(void *arg)
+{
+	struct hm_router *router = arg;
+	struct peer *peer;
+
+	for (peer = router->peers; peer != NULL; peer = peer->next) {
+		if (peer->lazy)
+			peer_due(peer, true);
+	}
+}
+
+/* A peer that has taken nothing for too long loses what waits for it. */
+static void
+check_progress(struct peer *peer, uint64_t now)
+{
+	struct hm_router *router = peer->router;
+	uint64_t timeout = router->limits.delivery_timeout;
+	struct settlement how = { HM_TIMED_OUT, { NULL, 0 },
+		{ router_id(router), strlen(router_id(router)) }, false };
+	char why[HM_ERROR_TEXT];
+
+	if (peer->seen != peer->link.settled) {
+		peer->seen = peer->link.settled;
+		peer->progress = now;
+	}
+	if (timeout == 0 || now - peer->progress < timeout)
+		return;
+	snprintf(why, sizeof why, "%s took nothing for %llu ms%s%s",
+	    peer->kind == PEER_NAME ? peer->name : peer->addr,
+	    (unsigned long long)timeout,
+	    peer->trouble[0] == '\0' ? "" : ": ", peer->trouble);
+	how.reason.p = why;
+	how.reason.n = strlen(why);
+	peer->progress = now;
+	home_return_now(peer, 0, &how);
+	link_return_parked(&peer->link, 0, &how);
+}
+
+static void
+on_tick(void *arg)
+{
+	struct hm_router *router = arg;
+	uint64_t now = hm_loop_now(router->loop);
+	struct peer *peer, *next;
+	bool again = false;
+
+	for (peer = router->peers; peer != NULL; peer = next) {
+		next = peer->next;
+		if (peer->link.park.head == NULL && peer->outgoing == NULL) {
+			peer->progress = now;
+			continue;
+		}
+		check_progress(peer, now);
+		again = true;
+	}
+	if (again)
+		(void)hm_timer_start(router->loop, &router->tick, TICK_MS);
+}
+
+struct hm_router *
+router_new(struct hm_loop *loop, const struct hm_limits *limits,
+    const struct router_ops *ops, void *arg, struct hm_error *err)
+{
+	struct hm_router *router = calloc(1, sizeof *router);
+
+	if (router == NULL) {
+		(void)hm_fail(err, ENOMEM, "no memory");
+		return NULL;
+	}
+	router->loop = loop;
+	router->limits = *limits;
+	router->ops = *ops;
+	router->arg = arg;
+	router->pool.limit = limits->host_memory;
+	router->task.fn = end_of_turn;
+	router->task.arg = router;
+	router->lazy.fn = on_lazy;
+	router->lazy.arg = router;
+	router->tick.fn = on_tick;
+	router->tick.arg = router;
+	router->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	home_init(router);
+	return router;
+}
+
+void
+router_free(struct hm_router *router)
+{
+	struct own *own;
+	struct conn *conn;
+
+	if (router == NULL)
+		return;
+	router->ops = (struct router_ops){ NULL, NULL, NULL, NULL };
+	listeners_close(router);
+	while (router->peers != NULL)
+		peer_end(router->peers, HM_UNKNOWN, "node is gone");
+	while ((conn = router->greeting) != NULL) {
+		router->greeting = conn->next;
+		conn_free(conn);
+	}
+	free_closed(router);
+	home_fini(router);
+	hm_task_stop(router->loop, &router->task);
+	hm_timer_stop(router->loop, &router->lazy);
+	hm_timer_stop(router->loop, &router->tick);
+	hm_timer_stop(router->loop, &router->close_timer);
+	chunk_arena_rest(&router->arena, 0);
+	while ((own = router->own) != NULL) {
+		router->own = own->next;
+		free(own);
+	}
+	if (router->reserve_fd != -1)
+		(void)close(router->reserve_fd);
+	free(router);
+}
+
+static void
+on_close(void *arg)
+{
+	struct hm_router *router = arg;
+
+	while (router->peers != NULL)
+		peer_end(router->peers, HM_UNKNOWN, "node has ended");
+}
+
+void
+router_close(struct hm_router *router, uint64_t ms)
+{
+	listeners_close(router);
+	router->closing = true;
+	router->close_timer.fn = on_close;
+	router->close_timer.arg = router;
+	if (hm_timer_start(router->loop, &router->close_timer, ms) == -1)
+		on_close(router);
+	hm_task_start(router->loop, &router->task);
+}
+
+bool
+router_closing(const struct hm_router *router)
+{
+	const struct peer *peer;
+
+	for (peer = router->peers; peer != NULL; peer = peer->next) {
+		if (peer->conn != NULL && peer->conn->link != NULL)
+			return true;
+	}
+	return false;
+}
+
+int
+router_own(struct hm_router *router, const char *addr)
+{
+	struct own *own = calloc(1, sizeof *own), **p = &router->own;
+
+	if (own == NULL)
+		return -1;
+	snprintf(own->addr, sizeof own->addr, "%s", addr);
+	while (*p != NULL)
+		p = &(*p)->next;
+	*p = own;
+	router->generation++;
+	return 0;
+}
+
+bool
+router_owns(const struct hm_router *router, struct hm_slice addr)
+{
+	const struct own *own;
+
+	for (own = router->own; own != NULL; own = own->next) {
+		if (strlen(own->addr) == addr.n &&
+		    memcmp(own->addr, addr.p, addr.n) == 0)
+			return true;
+	}
+	return false;
+}
+
+const char *
+router_id(const struct hm_router *router)
+{
+	if (router->own != NULL)
+		return router->own->addr;
+	return router->locals != NULL ? router->locals->addr : "";
+}
+
+struct hm_loop *
+router_loop(const struct hm_router *router)
+{
+	return router->loop;
+}
+
+const struct hm_limits *
+router_limits(const struct hm_router *router)
+{
+	return &router->limits;
+}
+
+int
+router_serve(struct hm_router *router, const struct hm_addr *addr,
+    const char *dir, unsigned mode, bool replace, struct hm_addr *got,
+    struct hm_error *err)
+{
+	struct hm_addr where;
+	const char *path;
+	int fd = sys_listen(addr, dir, mode, replace, &where, err);
+
+	if (fd == -1)
+		return -1;
+	if (listener_add(router, fd, &where) == -1) {
+		(void)close(fd);
+		path = hm_addr_path(&where);
+		if (path != NULL)
+			(void)unlink(path);
+		return hm_fail(err, ENOMEM, "no memory");
+	}
+	if (got != NULL)
+		*got = where;
+	return 0;
+}
+
+void
+router_unserve(struct hm_router *router)
+{
+	listeners_close(router);
+}
+
+void
+router_open_to_all(struct hm_router *router)
+{
+	router->open_to_all = true;
+}
+
+void
+router_relay(struct hm_router *router)
+{
+	router->relay = true;
+}
+
+bool
+find_local_name(const struct hm_router *router, const char *name)
+{
+	const struct router_local *local;
+
+	for (local = router->locals; local != NULL; local = local->next) {
+		if (strcmp(local->name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+void
+router_reclaim(struct hm_router *router)
+{
+	struct peer *peer;
+
+	for (peer = router->peers; peer != NULL; peer = peer->next)
+		link_reclaim(&peer->link);
+}
+
+bool
+router_taken(const struct hm_router *router, const char *name)
+{
+	return find_local_name(router, name) ||
+	    peer_by_name(router, name, strlen(name)) != NULL;
+}
+
+static struct peer *
+name_new(struct hm_router *router, const char *name, const char *addr)
+{
+	if (router_taken(router, name)) {
+		errno = EEXIST;
+		return NULL;
+	}
+	return peer_new(router, PEER_NAME, name, addr);
+}
+
+int
+router_reserve(struct hm_router *router, const char *name)
+{
+	struct peer *peer = name_new(router, name, "");
+
+	if (peer == NULL)
+		return -1;
+	peer->reserved = true;
+	return 0;
+}
+
+int
+router_bind(struct hm_router *router, const char *name,
+    const struct hm_addr *addr)
+{
+	struct peer *peer = name_new(router, name, addr->text);
+
+	if (peer == NULL)
+		return -1;
+	peer->dials = true;
+	return 0;
+}
+
+void
+router_unbind(struct hm_router *router, const char *name, const char *why)
+{
+	struct peer *peer = peer_by_name(router, name, strlen(name));
+	struct conn *conn;
+
+	if (peer == NULL)
+		return;
+	conn = peer->conn;
+	if (conn != NULL && conn->link != NULL) {
+		link_say_bye(&peer->link, why);
+		conn_flush(conn);
+	}
+	if (!peer->gone)
+		peer_end(peer, HM_UNKNOWN, why);
+}
+
+int
+router_route(struct hm_router *router, const char *addr, const char *via)
+{
+	struct peer *peer;
+
+	if (addr == NULL) {
+		peer = peer_new(router, PEER_VIA, "", via);
+		router->via = peer;
+	} else {
+		/* Known by the address routed, dialed at via. */
+		peer = peer_new(router, PEER_HOST, "", addr);
+		if (peer != NULL)
+			snprintf(peer->dial, sizeof peer->dial, "%s", via);
+	}
+	return peer == NULL ? -1 : 0;
+}
+
+int
+router_attach(struct hm_router *router, const struct router_attach *how,
+    void (*done)(void *arg, const char *name, const char *host_id,
+	const struct hm_error *err),
+    void *arg, struct hm_error *err)
+{
+	struct peer *peer = peer_new(router, PEER_UPLINK, how->name,
+	    how->host->text);
+
+	if (peer == NULL)
+		return hm_fail(err, ENOMEM, "no memory");
+	router->uplink = peer;
+	router->attach_kind = how->kind;
+	router->attached = done;
+	router->attached_arg = arg;
+	snprintf(router->token, sizeof router->token, "%s", how->token);
+	if (peer_dial(peer, err) == 0)
+		return 0;
+	router->attached = NULL;
+	peer_end(peer, HM_NOT_SENT, err->text);
+	return -1;
+}
+
+static uint64_t
+count_parked(const struct peer *peer)
+{
+	const struct run *run;
+	const struct outgoing *outgoing;
+	uint64_t n = 0;
+	struct hm_record rec;
+	uint32_t at;
+
+	for (run = peer->link.park.head; run != NULL; run = run->next) {
+		for (at = 0; at < run->len; at += rec.len + HM_RECORD_HEADER) {
+			(void)hm_record_peek(run->p + at, run->len - at, &rec,
+			    NULL);
+			n += rec.type == HM_REC_DATA &&
+			    (rec.flags & HM_DATA_FIRST) != 0;
+		}
+	}
+	for (outgoing = peer->outgoing; outgoing != NULL;
+	    outgoing = outgoing->next)
+		n++;
+	return n;
+}
+
+int
+router_stats(const struct hm_router *router, const char *name,
+    struct router_stats *stats)
+{
+	const struct peer *peer = peer_by_name(router, name, strlen(name));
+
+	memset(stats, 0, sizeof *stats);
+	if (peer == NULL)
+		return -1;
+	stats->queued = count_parked(peer);
+	stats->msgs_in = peer->msgs_in - stats->queued;
+	stats->bytes_in = peer->bytes_in;
+	stats->msgs_out = peer->msgs_out;
+	stats->bytes_out = peer->bytes_out;
+	stats->uid = peer->uid;
+	stats->pid = peer->pid;
+	stats->linked = peer->conn != NULL && peer->conn->link != NULL;
+	stats->remote = peer->remote;
+	return 0;
+}
+
+size_t
+router_links(const struct hm_router *router)
+{
+	return router->npeers;
+}
+
+int
+router_add_local(struct hm_router *router, struct router_local *local)
+{
+	if (router_taken(router, local->name)) {
+		errno = EEXIST;
+		return -1;
+	}
+	local->router = router;
+	if (home_enter(local) == -1)
+		return -1;
+	local->next = router->locals;
+	router->locals = local;
+	router->generation++;
+	return 0;
+}
+
+void
+router_remove_local(struct router_local *local)
+{
+	struct hm_router *router = local->router;
+	struct router_local **p = &router->locals;
+
+	while (*p != NULL && *p != local)
+		p = &(*p)->next;
+	if (*p == NULL)
+		return;
+	*p = local->next;
+	router->generation++;
+	home_leave(local);
+}
+
+void
+router_hurry(struct hm_router *router)
+{
+	struct peer *peer;
+
+	for (peer = router->peers; peer != NULL; peer = peer->next) {
+		if (peer->link.ledger.unsettled > 0)
+			link_ask(&peer->link);
+	}
+}
