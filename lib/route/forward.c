@@ -60,6 +60,9 @@ route_away(struct hm_router *router, const struct hm_idref *dest,
 	struct hm_addr addr;
 	bool far = from != NULL && from->remote;
 
+	if (router->sealed)
+		return no_way(err, "%.*s is outside this proc%s", &dest->addr,
+		    "");
 	*peer = peer_by_addr(router, dest->addr.p, dest->addr.n);
 	if (*peer == NULL && router->via != NULL)
 		*peer = router->via;

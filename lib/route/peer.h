@@ -125,7 +125,7 @@ struct hm_router {
 	struct hm_task task; /* end of turn: write, free, tell */
 	struct hm_timer lazy, tick, close_timer;
 	unsigned generation;
-	bool open_to_all, relay, closing, progress;
+	bool open_to_all, relay, sealed, closing, progress;
 	int reserve_fd; /* given up to refuse when descriptors run out */
 	/* home */
 	struct home_slot *slots;

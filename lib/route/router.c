@@ -357,6 +357,12 @@ router_relay(struct hm_router *router)
 	router->relay = true;
 }
 
+void
+router_seal(struct hm_router *router)
+{
+	router->sealed = true;
+}
+
 bool
 find_local_name(const struct hm_router *router, const char *name)
 {

@@ -88,6 +88,9 @@ void router_open_to_all(struct hm_router *router);
 /* What is remote may be passed on to third hosts. */
 void router_relay(struct hm_router *router);
 
+/* Nothing leaves this process: what would is returned. */
+void router_seal(struct hm_router *router);
+
 /* Names behind our own addresses. reserve: messages for it wait until a peer
  * boots under it (ops->greet said yes).  bind: dialed at addr when there is
  * something to send.  -1: EEXIST, ENOMEM.  unbind: the name is free, its link

@@ -1,0 +1,16 @@
+/*
+ * The agent: the actor that every proc has for those who manage it.
+ */
+#ifndef HM_AGENT_H
+#define HM_AGENT_H
+
+#include <hostmux/proc.h>
+
+/*
+ * Spawns actor "agent" in proc.  It answers echo (its own actor id), ping,
+ * introspect, and stop, which only its own uid or root may ask for, and not
+ * from another machine.  0 or -1 with kind AGENT.
+ */
+int hm_agent_install(struct hm_proc *proc, struct hm_error *err);
+
+#endif

@@ -1,0 +1,126 @@
+/*
+ * Calls that wait: a question, and turns of the loop until it is answered.
+ * For programs that have nothing else to do meanwhile.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proc/proc_private.h"
+
+static int
+on_answer(struct hm_actor *self, struct hm_envelope *msg)
+{
+	struct hm_envelope *copy = hm_envelope_from_head(msg->head,
+	    msg->head_len);
+
+	if (copy == NULL)
+		return hm_refuse(self, "no memory");
+	copy->payload = msg->payload;
+	copy->payload_len = msg->payload_len;
+	msg->payload = NULL;
+	msg->payload_len = 0;
+	self->answer = copy;
+	self->called_back = true;
+	return HM_TAKEN;
+}
+
+bool
+call_returned(struct hm_actor *actor, const struct hm_envelope *env,
+    enum hm_outcome kind, struct hm_slice why)
+{
+	struct hm_id reply;
+
+	if (actor->call_port == 0 || !hm_envelope_reply_to(env, &reply) ||
+	    reply.port != actor->call_port)
+		return false;
+	(void)snprintf(actor->call_error, sizeof actor->call_error,
+	    "%.*s (%s)", (int)why.n, why.p, hm_outcome_name(kind));
+	actor->called_back = true;
+	return true;
+}
+
+/* Turns the loop until there is an answer or the time has come. */
+static int
+wait_for_answer(struct hm_actor *actor, uint64_t timeout, struct hm_error *err)
+{
+	struct hm_loop *loop = actor->proc->loop;
+	uint64_t end = hm_loop_now(loop) + timeout, now;
+
+	while (!actor->called_back) {
+		now = hm_loop_now(loop);
+		if (timeout != 0 && now >= end)
+			return hm_fail(err, ETIMEDOUT,
+			    "no answer within %llu ms",
+			    (unsigned long long)timeout);
+		if (actor->proc->stopped)
+			return hm_fail(err, ECANCELED,
+			    "stopped while waiting");
+		if (hm_loop_turn(loop,
+			timeout == 0 ? -1 : (int)(end - now)) == -1)
+			return hm_fail(err, errno, "loop: %s",
+			    strerror(errno));
+	}
+	return 0;
+}
+
+struct hm_envelope *
+hm_call(struct hm_actor *actor, const struct hm_id *dest, const void *payload,
+    size_t len, uint64_t timeout, struct hm_error *err)
+{
+	struct hm_id reply;
+	struct hm_draft draft = { &actor->id, dest, "application/json", 0, 0,
+		&reply, NULL };
+	struct hm_envelope *env, *answer;
+	int done;
+
+	actor->called_back = false;
+	actor->call_error[0] = '\0';
+	draft.ttl = actor->proc->limits.ttl;
+	actor->call_port = hm_port_open(actor, on_answer, true);
+	if (actor->call_port == 0) {
+		(void)hm_fail(err, ENOMEM, "no memory");
+		return NULL;
+	}
+	hm_port_id(actor, actor->call_port, &reply);
+	env = hm_envelope_new(&draft, payload, len, err);
+	if (env != NULL && hm_post_unchecked(actor, env) == -1) {
+		(void)hm_fail(err, errno, "cannot post: %s", strerror(errno));
+		hm_envelope_free(env);
+		env = NULL;
+	}
+	done = env == NULL ? -1 : wait_for_answer(actor, timeout, err);
+	hm_port_close(actor, actor->call_port);
+	actor->call_port = 0;
+	answer = actor->answer;
+	actor->answer = NULL;
+	if (done == 0 && answer == NULL)
+		(void)hm_fail(err, EHOSTUNREACH, "%s", actor->call_error);
+	return answer;
+}
+
+struct hm_json *
+hm_control(struct hm_actor *actor, const char *request, uint64_t timeout,
+    struct hm_error *err)
+{
+	struct hm_envelope *answer;
+	struct hm_json *json;
+	struct hm_id dest;
+
+	hm_id_set(&dest, hm_proc_host(actor->proc), "service", "host_agent", 0,
+	    HM_PORT_DEFAULT);
+	answer = hm_call(actor, &dest, request, strlen(request), timeout, err);
+	if (answer == NULL)
+		return NULL;
+	json = hm_json_parse(hm_payload(answer), hm_payload_len(answer), err);
+	hm_envelope_free(answer);
+	if (json != NULL && !hm_json_bool(json, "ok", false)) {
+		(void)hm_fail_kind(err,
+		    hm_error_kind_of(hm_json_string(json, "kind", "")), EPERM,
+		    "%s", hm_json_string(json, "error", "refused"));
+		hm_json_free(json);
+		return NULL;
+	}
+	return json;
+}
