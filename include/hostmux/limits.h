@@ -25,7 +25,7 @@ struct hm_limits {
 	uint64_t greeting_timeout;    /* ms, 5000: a peer that says nothing */
 	uint32_t max_ungreeted;	      /* 256 */
 	uint32_t max_unsettled;	      /* 65536 messages per link */
-	uint8_t ttl;
+	uint64_t ttl;		      /* hops of a new message */
 };
 
 /* The defaults of the table in hostmux(7). */

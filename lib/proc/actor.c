@@ -414,6 +414,9 @@ hm_settle(struct hm_envelope *msg, enum hm_outcome outcome,
 static int
 post(struct hm_actor *actor, struct hm_envelope *env, bool checked)
 {
+	if (env->anonymous &&
+	    hm_envelope_set_sender(env, &actor->id) == -1)
+		return -1;
 	return router_post(&actor->proc->local, env, checked);
 }
 
@@ -439,7 +442,7 @@ hm_reply_typed(struct hm_actor *self, const struct hm_envelope *msg,
 
 	if (!hm_envelope_reply_to(msg, &dest))
 		return 0;
-	draft.ttl = self->proc->limits.ttl;
+	draft.ttl = (unsigned)self->proc->limits.ttl;
 	env = hm_envelope_new(&draft, payload, len, NULL);
 	if (env == NULL)
 		return -1;

@@ -77,7 +77,7 @@ hm_call(struct hm_actor *actor, const struct hm_id *dest, const void *payload,
 
 	actor->called_back = false;
 	actor->call_error[0] = '\0';
-	draft.ttl = actor->proc->limits.ttl;
+	draft.ttl = (unsigned)actor->proc->limits.ttl;
 	actor->call_port = hm_port_open(actor, on_answer, true);
 	if (actor->call_port == 0) {
 		(void)hm_fail(err, ENOMEM, "no memory");

@@ -194,20 +194,22 @@ struct hm_envelope {
 	unsigned char *payload; /* from malloc */
 	size_t payload_len;
 	size_t head_len;
+	unsigned char *head;	  /* in bytes, or from malloc once it grew */
+	bool anonymous;		  /* the sender is to be set by post */
 	struct hm_envelope *next; /* whoever owns it may queue it */
 	struct hm_source *source; /* where it came from, for its settlement */
 	uint64_t number;	  /* its number there */
 	uint32_t cost;		  /* credit it holds until it is settled */
 	void *owner;		  /* the proc layer's, for hm_settle */
-	unsigned char head[];	  /* head_len bytes */
+	unsigned char bytes[];
 };
 
 /* An envelope of a head that hm_head_read accepted, with room for its payload
  * not filled yet (payload is NULL, payload_len 0). */
 struct hm_envelope *hm_envelope_from_head(const unsigned char *head,
     size_t len);
-/* Rewrites the sender (the head changes length, so the envelope may move). */
-struct hm_envelope *hm_envelope_set_sender(struct hm_envelope *env,
+/* Rewrites the sender.  0, or -1 EMSGSIZE, ENOMEM. */
+int hm_envelope_set_sender(struct hm_envelope *env,
     const struct hm_id *sender);
 
 #endif
