@@ -93,8 +93,8 @@ link_settle_own(struct link *link, uint64_t first, uint32_t n,
 		(void)say_settled(link, &one, 1, how);
 		return;
 	}
-	last = &link->ranges[link->nranges - 1];
-	if (link->nranges > 0 && last->first + last->count == first &&
+	last = link->nranges == 0 ? NULL : &link->ranges[link->nranges - 1];
+	if (last != NULL && last->first + last->count == first &&
 	    last->count <= UINT32_MAX - n) {
 		last->count += n;
 	} else {
