@@ -1,0 +1,250 @@
+/*
+ * What differs between systems: descriptors, clocks and processes.  Sockets
+ * are in sys_socket.c.
+ */
+#ifdef __linux__
+#define _GNU_SOURCE
+#endif
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#endif
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+
+uint64_t
+sys_now(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+double
+sys_wall(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_REALTIME, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+int
+sys_random(void *buf, size_t len)
+{
+	int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd == -1)
+		return -1;
+	do
+		n = read(fd, buf, len);
+	while (n == -1 && errno == EINTR);
+	(void)close(fd);
+	if (n == (ssize_t)len)
+		return 0;
+	errno = EIO;
+	return -1;
+}
+
+int
+sys_cloexec(int fd)
+{
+	int flags = fcntl(fd, F_GETFD);
+
+	return flags == -1 ? -1 : fcntl(fd, F_SETFD, flags | FD_CLOEXEC);
+}
+
+int
+sys_nonblock(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags == -1 ? -1 : fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
+int
+sys_pipe(int fds[2])
+{
+#ifdef __linux__
+	return pipe2(fds, O_CLOEXEC | O_NONBLOCK);
+#else
+	int i, code;
+
+	if (pipe(fds) == -1)
+		return -1;
+	for (i = 0; i < 2; i++) {
+		if (sys_cloexec(fds[i]) == -1 || sys_nonblock(fds[i]) == -1) {
+			code = errno;
+			(void)close(fds[0]);
+			(void)close(fds[1]);
+			errno = code;
+			return -1;
+		}
+	}
+	return 0;
+#endif
+}
+
+void
+sys_close_others(int keep)
+{
+	long fd, most;
+
+#if defined(__linux__) && defined(SYS_close_range)
+	if (keep < 3) {
+		if (syscall(SYS_close_range, 3u, ~0u, 0u) == 0)
+			return;
+	} else if ((keep == 3 ||
+		       syscall(SYS_close_range, 3u, (unsigned)keep - 1, 0u) ==
+			   0) &&
+	    syscall(SYS_close_range, (unsigned)keep + 1, ~0u, 0u) == 0) {
+		return;
+	}
+#endif
+	most = sysconf(_SC_OPEN_MAX);
+	if (most < 0 || most > 65536)
+		most = 65536;
+	for (fd = 3; fd < most; fd++) {
+		if (fd != keep)
+			(void)close((int)fd);
+	}
+}
+
+bool
+sys_subreaper(void)
+{
+#ifdef __linux__
+	return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0;
+#else
+	return false;
+#endif
+}
+
+int
+sys_parent_death(int sig)
+{
+#ifdef __linux__
+	return prctl(PR_SET_PDEATHSIG, sig, 0, 0, 0);
+#else
+	(void)sig;
+	errno = ENOTSUP;
+	return -1;
+#endif
+}
+
+int
+sys_pidfd(pid_t pid)
+{
+#if defined(__linux__) && defined(SYS_pidfd_open)
+	return (int)syscall(SYS_pidfd_open, pid, 0); /* CLOEXEC by itself */
+#else
+	(void)pid;
+	errno = ENOTSUP;
+	return -1;
+#endif
+}
+
+int
+sys_pidfd_signal(int pidfd, int sig)
+{
+#if defined(__linux__) && defined(SYS_pidfd_send_signal)
+	return (int)syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0);
+#else
+	(void)pidfd;
+	(void)sig;
+	errno = ENOTSUP;
+	return -1;
+#endif
+}
+
+#ifdef __linux__
+/* The numbers in one children file; n counts on from what there is. */
+static long
+read_children(const char *path, pid_t *pids, size_t max, long n)
+{
+	FILE *file = fopen(path, "re");
+	int pid;
+
+	if (file == NULL)
+		return n;
+	while (fscanf(file, "%d", &pid) == 1) {
+		if ((size_t)n < max)
+			pids[n] = pid;
+		n++;
+	}
+	(void)fclose(file);
+	return n;
+}
+#endif
+
+long
+sys_children(pid_t pid, pid_t *pids, size_t max)
+{
+#ifdef __linux__
+	char path[64 + NAME_MAX];
+	struct dirent *task;
+	DIR *dir;
+	long n = 0;
+
+	(void)snprintf(path, sizeof path, "/proc/%ld/task", (long)pid);
+	dir = opendir(path);
+	if (dir == NULL)
+		return errno == ENOENT || errno == ESRCH ? 0 : -1;
+	while ((task = readdir(dir)) != NULL) {
+		if (task->d_name[0] == '.')
+			continue;
+		(void)snprintf(path, sizeof path, "/proc/%ld/task/%s/children",
+		    (long)pid, task->d_name);
+		n = read_children(path, pids, max, n);
+	}
+	(void)closedir(dir);
+	return n;
+#else
+	(void)pid;
+	(void)pids;
+	(void)max;
+	errno = ENOTSUP;
+	return -1;
+#endif
+}
+
+void
+sys_files_raise(uint64_t *old)
+{
+	struct rlimit limit;
+
+	*old = 0;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
+		return;
+	*old = limit.rlim_cur;
+	limit.rlim_cur = limit.rlim_max;
+	/* Refused (macOS caps below the hard limit): as before, then. */
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void
+sys_files_restore(uint64_t old)
+{
+	struct rlimit limit;
+
+	if (old == 0 || getrlimit(RLIMIT_NOFILE, &limit) == -1)
+		return;
+	limit.rlim_cur = (rlim_t)old;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
