@@ -6,6 +6,7 @@
 #define HOSTMUX_ADDR_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <hostmux/error.h>
@@ -38,11 +39,14 @@ struct hm_addr {
  * Reads text (also in the ZeroMQ spellings ipc://, tcp://, inproc://) into
  * addr.  0, or -1 with the whole sentence in err, e.g. "address 'tcp:host': no
  * port" (EINVAL; ENAMETOOLONG for a path too long for a socket; EHOSTUNREACH
- * for a name that does not resolve).  A comma, a NUL or a control byte is
- * refused.
+ * for a name that does not resolve).  A comma, a control byte and what is not
+ * UTF-8 is refused, and a path that means something else in another directory.
  */
 int hm_addr_parse(struct hm_addr *addr, const char *text, unsigned flags,
     struct hm_error *err);
+/* Whether these bytes may stand for an address in an id or on the wire: UTF-8,
+ * no comma, no control byte, not empty, not too long. */
+bool hm_addr_text_valid(const char *text, size_t len);
 /* A TCP address that is not in 127.0.0.0/8 nor ::1 (a wildcard is outside). */
 bool hm_addr_is_remote(const struct hm_addr *addr);
 /* unix:@… */

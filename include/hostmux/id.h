@@ -48,7 +48,7 @@ int hm_id_parse(struct hm_id *id, const char *text, struct hm_error *err);
 /*
  * Reads a destination: a full id, or PROC[,ACTOR[I][PORT]] on the host whose
  * id address is given.  What is missing becomes actor "main", index 0, port 0,
- * so the result has depth PORT.
+ * so the result has depth PORT.  A host name in it is resolved (may block).
  */
 int hm_id_parse_dest(struct hm_id *id, const char *text, const char *host,
     struct hm_error *err);

@@ -15,8 +15,9 @@
 extern "C" {
 #endif
 
-/* "30s" "500ms" "2m" "1h" "1.5s" or plain seconds, into milliseconds.  what
- * names the thing in the sentence: "option -t", "HYPERACTOR_…". */
+/* "30s" "500ms" "2m" "1h" "1.5s" or plain seconds, into milliseconds, rounded
+ * up (0 often means for ever).  what names the thing in the sentence: "option
+ * -t", "HYPERACTOR_…". */
 int hm_text_duration(const char *text, const char *what, uint64_t *ms,
     struct hm_error *err);
 /* "64k" "1M" "10G", powers of two, into bytes. */
@@ -34,6 +35,8 @@ long hm_base64_decode(const char *text, size_t len, void *out);
  * size; returns out. */
 char *hm_text_safe(const void *bytes, size_t len, char *out, size_t size);
 bool hm_text_is_utf8(const void *bytes, size_t len);
+/* Bytes of the character at the front of len > 0 bytes, 0 if it is none. */
+size_t hm_text_utf8_length(const void *bytes, size_t len);
 
 #ifdef __cplusplus
 }

@@ -94,7 +94,7 @@ exit_status(const struct hm_error *err)
 	case HM_ERR_OTHER:
 		break;
 	default:
-		return 1;
+		return err->code == ETIMEDOUT ? 124 : 1;
 	}
 	switch (err->code) {
 	case EINVAL:

@@ -81,7 +81,7 @@ hm_text_duration(const char *text, const char *what, uint64_t *ms,
 	if (thousandths(text, &n, &end) == 0) {
 		for (i = 0; i < sizeof units / sizeof units[0]; i++) {
 			if (strcmp(end, units[i].unit) == 0) {
-				*ms = n * units[i].ms / 1000;
+				*ms = (n * units[i].ms + 999) / 1000;
 				return 0;
 			}
 		}
@@ -94,16 +94,16 @@ hm_text_size(const char *text, const char *what, uint64_t *bytes,
     struct hm_error *err)
 {
 	static const char units[] = "kMGT";
-	const char *p = text, *unit;
+	const char *p = text, *unit = NULL;
 	uint64_t n = 0;
 	unsigned shift = 0;
 
-	for (; *p >= '0' && *p <= '9' && n <= UINT32_MAX; p++)
+	for (; *p >= '0' && *p <= '9' && n < UINT64_MAX / 100; p++)
 		n = n * 10 + (uint64_t)(*p - '0');
-	if (p != text && *p != '\0' &&
-	    (unit = strchr(*p == 'K' ? "k" : units, *p == 'K' ? 'k' : *p)) !=
-		NULL) {
-		shift = 10 * (unsigned)(*p == 'K' ? 1 : unit - units + 1);
+	if (p != text && *p != '\0')
+		unit = strchr(units, *p == 'K' ? 'k' : *p);
+	if (unit != NULL) {
+		shift = 10 * (unsigned)(unit - units + 1);
 		p++;
 	}
 	if (p == text || *p != '\0' || n > (UINT64_MAX >> 1) >> shift)
@@ -151,7 +151,7 @@ hm_base64_decode(const char *text, size_t len, void *out)
 	const char *d;
 
 	if (len % 4 != 0)
-		goto bad;
+		goto bad; /* also: text without its padding */
 	for (i = 0; i < len; i++) {
 		n <<= 6;
 		if (text[i] == '=' && i + 2 >= len) {
@@ -163,6 +163,9 @@ hm_base64_decode(const char *text, size_t len, void *out)
 			n |= (unsigned long)(d - digits);
 		}
 		if (i % 4 == 3) {
+			/* Bits that would be lost: not what encode wrote. */
+			if (pad > 0 && (n & (pad == 1 ? 0xff : 0xffff)) != 0)
+				goto bad;
 			*q++ = (unsigned char)(n >> 16);
 			*q++ = (unsigned char)(n >> 8);
 			*q++ = (unsigned char)n;
@@ -199,10 +202,10 @@ hm_text_safe(const void *bytes, size_t len, char *out, size_t size)
 	return out;
 }
 
-/* Length of the UTF-8 sequence at p, 0 if there is none within len. */
-static size_t
-utf8_length(const unsigned char *p, size_t len)
+size_t
+hm_text_utf8_length(const void *bytes, size_t len)
 {
+	const unsigned char *p = bytes;
 	size_t n, i;
 	unsigned low = 0x80, high = 0xbf;
 
@@ -237,7 +240,7 @@ hm_text_is_utf8(const void *bytes, size_t len)
 	size_t n;
 
 	for (; len > 0; p += n, len -= n) {
-		n = utf8_length(p, len);
+		n = hm_text_utf8_length(p, len);
 		if (n == 0)
 			return false;
 	}

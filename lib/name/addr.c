@@ -1,5 +1,10 @@
 /*
  * Channel addresses: one canonical text for each.
+ *
+ * The text is an identity that travels between machines, so it may not depend
+ * on the libc that printed it: inet_ntop of glibc and of musl shorten IPv6
+ * differently, hence print_v6 (RFC 5952).  An IPv4 address in IPv6's clothes is
+ * printed as what it is.
  */
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -15,7 +20,9 @@
 #include <hostmux/text.h>
 
 /* A path or an abstract name needs one byte beside it (NUL, or the first). */
-#define PATH_LIMIT (sizeof((struct sockaddr_un *)0)->sun_path - 1)
+#define PATH_MOST (sizeof((struct sockaddr_un *)0)->sun_path - 1)
+#define PATH_LIMIT                                                             \
+	(PATH_MOST < HM_ADDR_SIZE - 6 ? PATH_MOST : (size_t)HM_ADDR_SIZE - 6)
 
 static int
 bad(struct hm_error *err, const char *text, const char *why)
@@ -35,6 +42,8 @@ parse_unix(struct hm_addr *addr, const char *path, const char *text,
 	addr->transport = HM_TRANSPORT_UNIX;
 	if (path[0] == '\0' || strcmp(path, "@") == 0)
 		return bad(err, text, "no path");
+	if (path[0] != '/' && path[0] != '@')
+		return bad(err, text, "path does not begin with / or @");
 	if (strlen(path) > PATH_LIMIT)
 		return hm_fail(err, ENAMETOOLONG,
 		    "address '%s': path longer than %zu bytes",
@@ -77,14 +86,62 @@ split_host(const char *rest, char *host, size_t size, const char **port,
 	return 0;
 }
 
+/* The longest run of zero groups, of two at least: its begin, or 8. */
+static int
+zero_run(const unsigned char ip[16], int *len)
+{
+	int i, n, at = 8;
+
+	*len = 1;
+	for (i = 0; i < 8; i += n + 1) {
+		for (n = 0; i + n < 8 && ip[2 * (i + n)] == 0 &&
+		    ip[2 * (i + n) + 1] == 0; n++)
+			continue;
+		if (n > *len) {
+			at = i;
+			*len = n;
+		}
+	}
+	return at;
+}
+
+static void
+print_v6(char *out, size_t size, const unsigned char ip[16])
+{
+	size_t n = 0;
+	int i, len, at = zero_run(ip, &len);
+
+	for (i = 0; i < 8; i++) {
+		if (i == at) {
+			n += (size_t)snprintf(out + n, size - n, "::");
+			i += len - 1;
+			continue;
+		}
+		n += (size_t)snprintf(out + n, size - n, "%s%x",
+		    i == 0 || i == at + len ? "" : ":",
+		    (unsigned)ip[2 * i] << 8 | ip[2 * i + 1]);
+	}
+}
+
 static void
 print_tcp(struct hm_addr *addr, int family, const void *ip, unsigned port)
 {
+	static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
+	const unsigned char *p = ip;
 	char host[INET6_ADDRSTRLEN];
 
-	(void)inet_ntop(family, ip, host, sizeof host);
-	(void)snprintf(addr->text, sizeof addr->text,
-	    family == AF_INET6 ? "tcp:[%s]:%u" : "tcp:%s:%u", host, port);
+	if (family == AF_INET6 && memcmp(p, mapped, sizeof mapped) == 0) {
+		family = AF_INET;
+		p += sizeof mapped;
+	}
+	if (family == AF_INET6) {
+		print_v6(host, sizeof host, p);
+		(void)snprintf(addr->text, sizeof addr->text, "tcp:[%s]:%u",
+		    host, port);
+	} else {
+		(void)snprintf(addr->text, sizeof addr->text,
+		    "tcp:%u.%u.%u.%u:%u", p[0], p[1], p[2], p[3], port);
+	}
 }
 
 static int
@@ -190,6 +247,26 @@ parse_any(struct hm_addr *addr, const char *text, unsigned flags,
 	return 0;
 }
 
+static bool
+bytes_valid(const char *text, size_t len)
+{
+	const unsigned char *p = (const unsigned char *)text;
+	unsigned wrong = 0, high = 0;
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		wrong |= p[i] < ' ' || p[i] == 127 || p[i] == ',';
+		high |= p[i] & 0x80u;
+	}
+	return wrong == 0 && (high == 0 || hm_text_is_utf8(text, len));
+}
+
+bool
+hm_addr_text_valid(const char *text, size_t len)
+{
+	return len > 0 && len < HM_ADDR_SIZE && bytes_valid(text, len);
+}
+
 /* The rest of text behind prefix, NULL if it does not begin with it. */
 static const char *
 behind(const char *text, const char *prefix)
@@ -203,16 +280,13 @@ int
 hm_addr_parse(struct hm_addr *addr, const char *text, unsigned flags,
     struct hm_error *err)
 {
-	const char *rest, *p;
+	const char *rest;
 
 	memset(addr, 0, sizeof *addr);
-	for (p = text; *p != '\0'; p++) {
-		if (*p == ',')
-			return bad(err, text, "a comma may not stand in it");
-		if ((unsigned char)*p <= ' ' || (unsigned char)*p > '~')
-			return bad(err, text,
-			    "only printable ASCII without spaces");
-	}
+	if (strchr(text, ',') != NULL)
+		return bad(err, text, "a comma may not stand in it");
+	if (!bytes_valid(text, strlen(text)))
+		return bad(err, text, "not a text without control bytes");
 	if ((rest = behind(text, "tcp://")) != NULL)
 		return parse_tcp(addr, rest, flags, text, err);
 	if ((rest = behind(text, "ipc://")) != NULL ||

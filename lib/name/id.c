@@ -9,27 +9,31 @@
 #include <hostmux/id.h>
 #include <hostmux/text.h>
 
-static bool
-name_byte(char c, bool first)
-{
-	if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	    (c >= '0' && c <= '9') || c == '_')
-		return true;
-	return !first && (c == '-' || c == '.');
-}
+/* What a byte may be in a name: looked up for every name of every message. */
+enum { INSIDE = 1, FIRST = 2 };
+#define A INSIDE | FIRST
+static const unsigned char name_bytes[256] = {
+	['-'] = INSIDE, ['.'] = INSIDE, ['_'] = A,
+	['0'] = A, A, A, A, A, A, A, A, A, A,
+	['A'] = A, A, A, A, A, A, A, A, A, A, A, A, A,
+	['N'] = A, A, A, A, A, A, A, A, A, A, A, A, A,
+	['a'] = A, A, A, A, A, A, A, A, A, A, A, A, A,
+	['n'] = A, A, A, A, A, A, A, A, A, A, A, A, A,
+};
+#undef A
 
 bool
 hm_name_valid(const char *name, size_t len)
 {
+	const unsigned char *p = (const unsigned char *)name;
+	unsigned all = INSIDE;
 	size_t i;
 
-	if (len == 0 || len > HM_NAME_MAX || !name_byte(name[0], true))
+	if (len == 0 || len > HM_NAME_MAX || (name_bytes[p[0]] & FIRST) == 0)
 		return false;
-	for (i = 1; i < len; i++) {
-		if (!name_byte(name[i], false))
-			return false;
-	}
-	return true;
+	for (i = 1; i < len; i++)
+		all &= name_bytes[p[i]];
+	return all != 0;
 }
 
 static int
@@ -106,11 +110,12 @@ take_parts(struct hm_id *id, const char *p, const char *text,
 	return *p == '\0' ? 0 : bad(err, text, "something behind its end");
 }
 
-int
-hm_id_parse(struct hm_id *id, const char *text, struct hm_error *err)
+static int
+parse_full(struct hm_id *id, const char *text, unsigned flags,
+    struct hm_error *err)
 {
 	struct hm_addr addr;
-	char first[HM_ADDR_SIZE];
+	char first[HM_ADDR_SIZE + 256]; /* a name may be there to resolve */
 	const char *comma = strchr(text, ',');
 	size_t len;
 
@@ -122,10 +127,16 @@ hm_id_parse(struct hm_id *id, const char *text, struct hm_error *err)
 		return bad(err, text, "address too long");
 	memcpy(first, text, len);
 	first[len] = '\0';
-	if (hm_addr_parse(&addr, first, 0, err) == -1)
+	if (hm_addr_parse(&addr, first, flags, err) == -1)
 		return -1;
 	memcpy(id->addr, addr.text, sizeof id->addr);
 	return take_parts(id, comma + 1, text, err);
+}
+
+int
+hm_id_parse(struct hm_id *id, const char *text, struct hm_error *err)
+{
+	return parse_full(id, text, 0, err);
 }
 
 /* Does text begin with an address?  No name has a colon. */
@@ -140,7 +151,7 @@ hm_id_parse_dest(struct hm_id *id, const char *text, const char *host,
     struct hm_error *err)
 {
 	if (is_full(text)) {
-		if (hm_id_parse(id, text, err) == -1)
+		if (parse_full(id, text, HM_ADDR_RESOLVE, err) == -1)
 			return -1;
 	} else {
 		memset(id, 0, sizeof *id);

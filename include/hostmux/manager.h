@@ -1,0 +1,3 @@
+#ifndef HOSTMUX_MANAGER_H
+#define HOSTMUX_MANAGER_H
+#endif

@@ -1,0 +1,134 @@
+/*
+ * A host, private to lib/host.
+ *
+ *   host.c      made, served, shut down
+ *   registry.c  the names it knows
+ *   life.c      names come and go: greetings, statuses, ends
+ *   watch.c     who is told of changes (watchers) and of ends (waiters)
+ *   reap.c      many procs ended at once
+ *   control.c   the messages to host_agent
+ */
+#ifndef HM_HOST_PRIVATE_H
+#define HM_HOST_PRIVATE_H
+
+#include <hostmux/host.h>
+#include <hostmux/json.h>
+
+#include "host/registry.h"
+#include "proc/host_proc.h"
+#include "route/router.h"
+
+struct watcher;
+struct reap;
+
+/* Who asked for the end of the host and waits for it; later ones are told no
+ * more than that it is ending. */
+#define END_ASKERS 16u
+
+struct hm_host {
+	struct hm_loop *loop;
+	struct hm_limits limits;
+	struct hm_router *router;
+	struct hm_proc *service, *local;
+	struct hm_actor *agent; /* host_agent */
+	struct registry names;
+	struct entry *spare; /* for the peer that greets */
+	struct watcher *watchers;
+	size_t nwatchers, nwaiters;
+	struct reap *reaps;
+	char frontend[HM_ADDR_SIZE], backend[HM_ADDR_SIZE];
+	char dir[HM_ADDR_SIZE]; /* of sockets, "" when abstract */
+	bool local_active;
+	/* the end */
+	uint64_t timeout;
+	unsigned max;
+	bool ending, closing;
+	struct reap *last_reap;
+	struct hm_id askers[END_ASKERS];
+	size_t naskers;
+	unsigned failed;
+	struct hm_timer timer;
+	void (*done)(void *arg, unsigned failed);
+	void *done_arg;
+	void (*asked)(void *arg);
+	void *asked_arg;
+};
+
+/* host.c.  Posts what out holds as JSON from host_agent; out is emptied.
+ * checked: -1 and EAGAIN when there is no room. */
+int host_post(struct hm_host *host, const struct hm_id *dest,
+    const struct hm_id *reply_to, struct hm_json_out *out, bool checked);
+/* Every reap is over when the host is ending. */
+void host_reaped(struct hm_host *host, const struct reap *reap);
+
+/* life.c */
+extern const struct router_ops host_router_ops;
+/* The status of a living entry changes; an illegal change is logged and
+ * nothing is done (-1). A terminal one ends its life, now or very soon. */
+int life_change(struct entry *entry, const struct hm_status *to);
+/* The life of entry ends with the status it has: its name is free, whoever
+ * waits is told.  Frees what is not kept. */
+void life_end(struct entry *entry);
+/* Ends as Failed, with that reason. */
+void life_fail(struct entry *entry, const char *reason);
+/* Its owner is lost: Failed now, free a second later. */
+void life_lose(struct entry *entry);
+/* May a peer, or a reservation, have that name? */
+int life_check_name(const struct hm_host *host, const char *name,
+    struct hm_error *err);
+/* The rest of what makes entry a living one of host. */
+void life_begin(struct hm_host *host, struct entry *entry);
+
+/* watch.c */
+/* Takes request, which has been checked. -1: too many, or ENOMEM. */
+int watch_add(struct hm_host *host, const struct hm_id *to,
+    struct entry *asker, struct hm_json *request);
+void watch_tell(struct entry *entry);
+void watch_progress(void *arg);
+/* What was sent to that port came back. */
+void watch_returned(struct hm_host *host, const struct hm_id *to);
+/* Takes msg, to be answered when entry has ended.  -1: too many, or ENOMEM. */
+int wait_add(struct entry *entry, struct entry *asker,
+    struct hm_envelope *msg);
+void wait_answer(struct entry *entry);
+/* asker has gone: whatever it watches or waits for is forgotten. */
+void watch_forget(struct entry *asker);
+void watch_end(struct hm_host *host);
+
+/* reap.c */
+enum reap_kind { REAP_TERMINATE, REAP_KILL, REAP_WAIT };
+struct reap_spec {
+	enum reap_kind kind;
+	bool all;
+	bool starting; /* of all: also attempts that are under way */
+	const struct hm_json *names; /* an array of strings, unless all */
+	uint64_t timeout, deadline;  /* ms; deadline 0: none */
+	unsigned max;
+	const char *reason;
+	struct entry *asker;	   /* or NULL */
+	const struct hm_id *to;	   /* or NULL: nobody is told */
+};
+/* NULL: ENOMEM.  It may be over, and gone, when this returns: only compare. */
+struct reap *reap_start(struct hm_host *host, const struct reap_spec *spec);
+/* The grace is over: everything left is killed. */
+void reap_kill(struct reap *reap);
+/* Called by life_end. */
+void reap_ended(struct entry *entry);
+/* The owner or agent of entry cannot end it. */
+void reap_failed(struct entry *entry, const char *why);
+void reap_forget(struct entry *asker);
+void reap_end(struct hm_host *host);
+/* "attempted" … "failed" into an open object. */
+void reap_put_summary(const struct reap *reap, struct hm_json_out *out);
+
+/* control.c */
+int control_handle(struct hm_actor *self, struct hm_envelope *msg);
+void control_returned(struct hm_actor *self, struct hm_envelope *env);
+/* A record of the entry, as a member of an open object or array. */
+void entry_put(const struct entry *entry, struct hm_json_out *out,
+    const char *key, bool tail);
+/* "procs": [record…]; names NULL: the living procs, with all everything. */
+void entries_put(const struct hm_host *host, struct hm_json_out *out,
+    const struct hm_json *names, bool all, bool tail);
+
+#endif

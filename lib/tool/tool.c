@@ -1,0 +1,207 @@
+/*
+ * What the programs have in common.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tool/tool.h"
+
+/* One write, so that lines of several programs do not mix. */
+static void
+print_line(const char *name, const char *level, const char *text)
+{
+	char line[2048];
+	int n = snprintf(line, sizeof line, "%s: %s%s%s\n", name, level,
+	    level[0] == '\0' ? "" : ": ", text);
+	size_t len = n < 0 ? 0 : (size_t)n;
+
+	if (len >= sizeof line) {
+		len = sizeof line - 1;
+		line[len - 1] = '\n';
+	}
+	(void)!write(STDERR_FILENO, line, len);
+}
+
+void
+tool_say(const struct tool *tool, enum hm_level level, const char *fmt, ...)
+{
+	static const char *const names[] = { "error", "warning", "info",
+		"debug" };
+	char text[1536];
+	va_list ap;
+
+	if (level > tool->level)
+		return;
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	print_line(tool->name, names[level], text);
+}
+
+_Noreturn void
+tool_usage(const struct tool *tool, const char *fmt, ...)
+{
+	char text[1024], usage[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	print_line(tool->name, "error", text);
+	(void)snprintf(usage, sizeof usage, "usage: %s %s", tool->name,
+	    tool->usage);
+	(void)!write(STDERR_FILENO, usage, strlen(usage));
+	(void)!write(STDERR_FILENO, "\n", 1);
+	exit(TOOL_USAGE);
+}
+
+static _Noreturn void
+print_help(const struct tool *tool)
+{
+	printf("usage: %s %s\n%s", tool->name, tool->usage, tool->help);
+	printf("  -H, --host ADDR     the host (default: $HYPERACTOR_HOST_ADDR,"
+	       " else the user's)\n"
+	       "  -q, --quiet         errors only; -v, --verbose: more\n"
+	       "  -h, --help          this text; -V, --version: the version\n");
+	exit(tool_close(tool, 0));
+}
+
+/* The option getopt_long stumbled over, as it was written. */
+static const char *
+culprit(char short_name[3])
+{
+	if (optopt > 0 && optopt < 128) {
+		short_name[0] = '-';
+		short_name[1] = (char)optopt;
+		short_name[2] = '\0';
+		return short_name;
+	}
+	return "given";
+}
+
+bool
+tool_option(struct tool *tool, int opt, const char **host)
+{
+	char name[3];
+
+	switch (opt) {
+	case 'H':
+		*host = optarg;
+		return true;
+	case 'h':
+		print_help(tool);
+	case 'V':
+		printf("%s (hostmux) %s\n", tool->name, HM_VERSION);
+		exit(tool_close(tool, 0));
+	case 'q':
+		tool->level = HM_LOG_ERROR;
+		return true;
+	case 'v':
+		if (tool->level < HM_LOG_DEBUG)
+			tool->level++;
+		return true;
+	case ':':
+		tool_usage(tool, "option %s: no value", culprit(name));
+	case '?':
+		tool_usage(tool, "option %s: unknown", culprit(name));
+	default:
+		return false;
+	}
+}
+
+int
+tool_fail(const struct tool *tool, const struct hm_error *err)
+{
+	return hm_error_exit(err, tool->name);
+}
+
+uint64_t
+tool_duration(const struct tool *tool, const char *text, const char *option)
+{
+	struct hm_error err;
+	uint64_t ms;
+	char what[64];
+
+	(void)snprintf(what, sizeof what, "option %s", option);
+	if (hm_text_duration(text, what, &ms, &err) == -1)
+		tool_usage(tool, "%s", err.text);
+	return ms;
+}
+
+uint64_t
+tool_number(const struct tool *tool, const char *text, const char *option,
+    uint64_t min, uint64_t max)
+{
+	struct hm_error err;
+	uint64_t n;
+	char what[64];
+
+	(void)snprintf(what, sizeof what, "option %s", option);
+	if (hm_text_number(text, what, min, max, &n, &err) == -1)
+		tool_usage(tool, "%s", err.text);
+	return n;
+}
+
+void
+tool_limits(const struct tool *tool, struct hm_limits *limits)
+{
+	struct hm_error err;
+
+	hm_limits_init(limits);
+	if (hm_limits_from_env(limits, &err) == -1)
+		exit(tool_fail(tool, &err));
+}
+
+static void
+log_line(void *arg, enum hm_level level, const char *text)
+{
+	tool_say(arg, level, "%s", text);
+}
+
+struct hm_loop *
+tool_loop(struct tool *tool)
+{
+	struct hm_error err;
+	struct hm_loop *loop = hm_loop_new(getenv("HOSTMUX_LOOP"), &err);
+
+	if (loop == NULL)
+		(void)tool_fail(tool, &err);
+	else
+		hm_loop_set_log(loop, log_line, tool);
+	return loop;
+}
+
+struct hm_proc *
+tool_attach(const struct tool *tool, struct hm_loop *loop, const char *host,
+    const char *name, int *status)
+{
+	struct hm_attach how;
+	struct hm_limits limits;
+	struct hm_error err;
+	struct hm_proc *proc;
+
+	memset(&how, 0, sizeof how);
+	tool_limits(tool, &limits);
+	how.host = host;
+	how.name = name;
+	how.limits = &limits;
+	proc = hm_proc_attach(loop, &how, &err);
+	if (proc == NULL)
+		*status = tool_fail(tool, &err);
+	return proc;
+}
+
+int
+tool_close(const struct tool *tool, int status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	if (errno == EPIPE)
+		return status;
+	tool_say(tool, HM_LOG_ERROR, "write (stdout): %s", strerror(errno));
+	return TOOL_SYSTEM;
+}
