@@ -108,18 +108,22 @@ struct reap_spec {
 	struct entry *asker;	   /* or NULL */
 	const struct hm_id *to;	   /* or NULL: nobody is told */
 };
-/* NULL: ENOMEM.  It may be over, and gone, when this returns: only compare. */
-struct reap *reap_start(struct hm_host *host, const struct reap_spec *spec);
+/* NULL: ENOMEM.  It does nothing before reap_go, and may be over, and gone,
+ * when that returns: only compare. */
+struct reap *reap_new(struct hm_host *host, const struct reap_spec *spec);
+void reap_go(struct reap *reap);
 /* The grace is over: everything left is killed. */
 void reap_kill(struct reap *reap);
 /* Called by life_end. */
 void reap_ended(struct entry *entry);
 /* The owner or agent of entry cannot end it. */
 void reap_failed(struct entry *entry, const char *why);
+/* asker has gone: it is told no more, and what only waited is over. */
 void reap_forget(struct entry *asker);
 void reap_end(struct hm_host *host);
 /* "attempted" … "failed" into an open object. */
 void reap_put_summary(const struct reap *reap, struct hm_json_out *out);
+unsigned reap_failures(const struct reap *reap);
 
 /* control.c */
 int control_handle(struct hm_actor *self, struct hm_envelope *msg);

@@ -45,8 +45,6 @@ struct reap {
 	struct item items[];
 };
 
-static void reap_go(struct reap *reap);
-
 static void
 say(const struct reap *reap, struct hm_json_out *out)
 {
@@ -374,7 +372,7 @@ set_timer(struct reap *reap)
 }
 
 /* Starts what may be started; the end, when nothing is left. */
-static void
+void
 reap_go(struct reap *reap)
 {
 	if (reap->going)
@@ -431,7 +429,7 @@ on_timer(void *arg)
 		reap_go(reap);
 }
 
-static struct item *
+static void
 add(struct reap *reap, struct entry *entry)
 {
 	struct item *item = &reap->items[reap->n++];
@@ -442,7 +440,6 @@ add(struct reap *reap, struct entry *entry)
 	entry->items = item;
 	entry->held++;
 	reap->attempted++;
-	return item;
 }
 
 /* One of the names asked for; twice the same is once. */
@@ -466,7 +463,7 @@ add_name(struct reap *reap, const char *name)
 		if (item->reap == reap)
 			return;
 	}
-	(void)add(reap, entry);
+	add(reap, entry);
 }
 
 static void
@@ -477,12 +474,12 @@ add_all(struct reap *reap, bool starting)
 
 	for (entry = names->ended.first; entry != NULL; entry = entry->next) {
 		if (entry->counts)
-			(void)add(reap, entry);
+			add(reap, entry);
 	}
 	for (entry = names->living.first; entry != NULL; entry = entry->next) {
 		if (entry->proc ||
 		    (starting && entry->kind == ENTRY_SPAWNED))
-			(void)add(reap, entry);
+			add(reap, entry);
 	}
 	reap->past = names->past.next;
 	reap->ok += past_count(&names->past);
@@ -490,7 +487,7 @@ add_all(struct reap *reap, bool starting)
 }
 
 struct reap *
-reap_start(struct hm_host *host, const struct reap_spec *spec)
+reap_new(struct hm_host *host, const struct reap_spec *spec)
 {
 	size_t n = spec->all ? host->names.living.n + host->names.ended.n :
 			       spec->names->len;
@@ -522,4 +519,27 @@ reap_start(struct hm_host *host, const struct reap_spec *spec)
 		for (name = spec->names->child; name != NULL; name = name->next)
 			add_name(reap, name->string);
 	return reap;
+}
+
+void
+reap_forget(struct entry *asker)
+{
+	struct reap *reap, *next;
+
+	for (reap = asker->host->reaps; reap != NULL; reap = next) {
+		next = reap->next;
+		if (reap->asker != asker)
+			continue;
+		reap->asker = NULL;
+		reap->told = false;
+		if (reap->kind == REAP_WAIT)
+			reap_free(reap);
+	}
+}
+
+void
+reap_end(struct hm_host *host)
+{
+	while (host->reaps != NULL)
+		reap_free(host->reaps);
 }

@@ -2,13 +2,17 @@
  * Envelopes: made from a draft or from what came over a link, and read.
  *
  * The head is kept as it stands on the wire and was checked when it was made,
- * so the accessors read it again without failing.
+ * so the accessors walk over its lengths without checking them again.  Once a
+ * message has come back its head may grow past what the wire takes: it stays
+ * here.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "wire/record.h"
+
+#define TTL_DEFAULT 64u
 
 static const char *const outcome_names[] = { "delivered", "not sent",
 	"refused", "timed out", "unknown" };
@@ -31,14 +35,70 @@ hm_outcome_of(const char *name)
 	return -1;
 }
 
-static struct hm_head
-head_of(const struct hm_envelope *env)
+/* Behind n times "str8". */
+static const unsigned char *
+skip8(const unsigned char *p, int n)
 {
-	struct hm_head head;
+	while (n-- > 0)
+		p += 1 + *p;
+	return p;
+}
 
-	memset(&head, 0, sizeof head);
-	(void)hm_head_read(&head, env->head, env->head_len, NULL);
-	return head;
+static const unsigned char *
+sender_of(const struct hm_envelope *env)
+{
+	return skip8(env->head + HM_HEAD_DEST, 3) + 16;
+}
+
+static const unsigned char *
+type_of(const struct hm_envelope *env)
+{
+	return skip8(sender_of(env), 3) + 8;
+}
+
+static struct hm_slice
+next8(const unsigned char **p)
+{
+	struct hm_slice s = { (const char *)*p + 1, **p };
+
+	*p += 1 + s.n;
+	return s;
+}
+
+static struct hm_slice
+next16(const unsigned char **p)
+{
+	struct hm_slice s = { (const char *)*p + 2, hm_get16(*p) };
+
+	*p += 2 + s.n;
+	return s;
+}
+
+/* The count of the errors, behind the headers. */
+static const unsigned char *
+errors_of(const struct hm_envelope *env)
+{
+	const unsigned char *p = skip8(type_of(env), 1);
+	unsigned n = *p++;
+
+	while (n-- > 0) {
+		p = skip8(p, 1);
+		p += 2 + hm_get16(p);
+	}
+	return p;
+}
+
+static void
+copy_id(const unsigned char *p, enum hm_id_depth depth, struct hm_id *id)
+{
+	struct hm_idref ref;
+
+	ref.addr = next8(&p);
+	ref.proc = next8(&p);
+	ref.actor = next8(&p);
+	ref.index = hm_get64(p);
+	ref.port = depth == HM_ID_PORT ? hm_get64(p + 8) : 0;
+	hm_idref_copy(&ref, depth, id);
 }
 
 struct hm_envelope *
@@ -76,8 +136,10 @@ hm_envelope_wrap(const struct hm_draft *draft, void *payload, size_t len,
 
 	memset(&src, 0, sizeof src);
 	src.payload_len = len;
-	src.ttl = (uint8_t)(draft->ttl == 0 ? 64 : draft->ttl);
-	src.flags = (uint8_t)draft->flags;
+	src.ttl = (uint8_t)(draft->ttl == 0	    ? TTL_DEFAULT :
+		draft->ttl > UINT8_MAX ? UINT8_MAX :
+					 draft->ttl);
+	src.flags = (uint8_t)(draft->flags & (HM_ENV_NOW | HM_ENV_LASTING));
 	src.dest = draft->dest;
 	src.sender = draft->sender != NULL ? draft->sender :
 					     anonymous(&nobody, draft->dest);
@@ -88,7 +150,8 @@ hm_envelope_wrap(const struct hm_draft *draft, void *payload, size_t len,
 	n = hm_head_write(bytes, &src);
 	if (n == -1) {
 		(void)hm_fail(err, EMSGSIZE,
-		    "message with more than %d bytes of head", HM_HEAD_MAX);
+		    "message with more than %d bytes of ids and headers",
+		    HM_HEAD_ROOM);
 		return NULL;
 	}
 	if (hm_head_read(&head, bytes, (size_t)n, err) == -1) {
@@ -170,10 +233,8 @@ put8(unsigned char *p, const char *text)
 int
 hm_envelope_set_sender(struct hm_envelope *env, const struct hm_id *sender)
 {
-	struct hm_head head = head_of(env);
-	const unsigned char *rest = (const unsigned char *)head.type.p - 1;
-	size_t before = (size_t)((const unsigned char *)head.sender_proc.p -
-	    env->head);
+	const unsigned char *rest = type_of(env);
+	size_t before = (size_t)(sender_of(env) - env->head);
 	size_t behind = env->head_len - (size_t)(rest - env->head);
 	unsigned char bytes[HM_HEAD_MAX + 3 * 256], *p = bytes + before;
 
@@ -184,7 +245,7 @@ hm_envelope_set_sender(struct hm_envelope *env, const struct hm_id *sender)
 	hm_put64(p, sender->index);
 	memcpy(p + 8, rest, behind);
 	p += 8 + behind;
-	if (p - bytes > HM_HEAD_MAX) {
+	if (p - bytes > HM_HEAD_ROOM) {
 		errno = EMSGSIZE;
 		return -1;
 	}
@@ -207,28 +268,19 @@ hm_payload_len(const struct hm_envelope *env)
 void
 hm_envelope_sender(const struct hm_envelope *env, struct hm_id *id)
 {
-	struct hm_head head = head_of(env);
-
-	hm_idref_copy(&head.sender, HM_ID_ACTOR, id);
+	copy_id(sender_of(env), HM_ID_ACTOR, id);
 }
 
 void
 hm_envelope_dest(const struct hm_envelope *env, struct hm_id *id)
 {
-	struct hm_head head = head_of(env);
-
-	hm_idref_copy(&head.dest, HM_ID_PORT, id);
+	copy_id(env->head + HM_HEAD_DEST, HM_ID_PORT, id);
 }
 
 uint64_t
 hm_envelope_port(const struct hm_envelope *env)
 {
-	const unsigned char *p = env->head + HM_HEAD_DEST;
-	int i;
-
-	for (i = 0; i < 3; i++)
-		p += 1 + *p;
-	return hm_get64(p + 8);
+	return hm_get64(skip8(env->head + HM_HEAD_DEST, 3) + 8);
 }
 
 unsigned
@@ -258,7 +310,9 @@ hm_envelope_pid(const struct hm_envelope *env)
 struct hm_slice
 hm_envelope_type(const struct hm_envelope *env)
 {
-	return head_of(env).type;
+	const unsigned char *p = type_of(env);
+
+	return next8(&p);
 }
 
 bool
@@ -269,28 +323,16 @@ hm_envelope_type_is(const struct hm_envelope *env, const char *type)
 	return s.n == strlen(type) && memcmp(s.p, type, s.n) == 0;
 }
 
-static struct hm_slice
-next16(const unsigned char **p)
-{
-	struct hm_slice s = { (const char *)*p + 2, hm_get16(*p) };
-
-	*p += 2 + s.n;
-	return s;
-}
-
 bool
 hm_envelope_header_at(const struct hm_envelope *env, size_t i,
     struct hm_slice *key, struct hm_slice *value)
 {
-	struct hm_head head = head_of(env);
-	const unsigned char *p = (const unsigned char *)head.headers.p;
+	const unsigned char *p = skip8(type_of(env), 1);
 
 	if (i >= *p++)
 		return false;
 	do {
-		key->n = *p;
-		key->p = (const char *)p + 1;
-		p += 1 + key->n;
+		*key = next8(&p);
 		*value = next16(&p);
 	} while (i-- > 0);
 	return true;
@@ -327,15 +369,14 @@ hm_envelope_reply_to(const struct hm_envelope *env, struct hm_id *id)
 size_t
 hm_envelope_errors(const struct hm_envelope *env)
 {
-	return (unsigned char)head_of(env).errors.p[0];
+	return *errors_of(env);
 }
 
 bool
 hm_envelope_error_at(const struct hm_envelope *env, size_t i,
     enum hm_outcome *kind, struct hm_slice *reason, struct hm_slice *at)
 {
-	struct hm_head head = head_of(env);
-	const unsigned char *p = (const unsigned char *)head.errors.p;
+	const unsigned char *p = errors_of(env);
 
 	if (i >= *p++)
 		return false;
@@ -352,8 +393,7 @@ int
 hm_envelope_add_error(struct hm_envelope *env, enum hm_outcome kind,
     const char *reason, const char *at)
 {
-	size_t count = (size_t)((const unsigned char *)head_of(env).errors.p -
-	    env->head);
+	size_t count = (size_t)(errors_of(env) - env->head);
 	size_t r = strlen(reason), a = strlen(at);
 	unsigned char bytes[HM_HEAD_MAX], *p = bytes + env->head_len;
 	size_t room = sizeof bytes - env->head_len;

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include <hostmux/text.h>
+
 #include "wire/record.h"
 
 struct cursor {
@@ -70,27 +72,43 @@ get_id(struct cursor *c, struct hm_idref *id, struct hm_slice *proc)
 	id->index = get_u64(c);
 }
 
-/* Printable, no space, no comma: what an address, type or key is made of. */
-static bool
-plain(struct hm_slice s, size_t max)
+static int
+malformed(struct hm_error *err)
 {
-	size_t i;
-
-	if (s.n == 0 || s.n > max)
-		return false;
-	for (i = 0; i < s.n; i++) {
-		if (s.p[i] <= ' ' || s.p[i] > '~' || s.p[i] == ',')
-			return false;
-	}
-	return true;
+	return hm_fail(err, EPROTO, "message with a malformed head");
 }
 
-static bool
-id_fits(const struct hm_idref *id)
+static int
+refuse(const char *what, struct hm_slice s, struct hm_error *err)
 {
-	return plain(id->addr, HM_ADDR_SIZE - 1) &&
-	    hm_name_valid(id->proc.p, id->proc.n) &&
-	    hm_name_valid(id->actor.p, id->actor.n);
+	char safe[160];
+
+	return hm_fail(err, EPROTO, "message with a bad %s '%s'", what,
+	    hm_text_safe(s.p, s.n, safe, sizeof safe));
+}
+
+static int
+check_id(const struct hm_idref *id, struct hm_error *err)
+{
+	if (!hm_addr_text_valid(id->addr.p, id->addr.n))
+		return refuse("address", id->addr, err);
+	if (!hm_name_valid(id->proc.p, id->proc.n))
+		return refuse("proc name", id->proc, err);
+	if (!hm_name_valid(id->actor.p, id->actor.n))
+		return refuse("actor name", id->actor, err);
+	return 0;
+}
+
+/* Printable and without a space, so that it is one word everywhere. */
+static bool
+type_fits(struct hm_slice type)
+{
+	unsigned wrong = 0;
+	size_t i;
+
+	for (i = 0; i < type.n; i++)
+		wrong |= type.p[i] <= ' ' || type.p[i] > '~';
+	return wrong == 0 && type.n > 0 && type.n <= HM_TYPE_MAX;
 }
 
 static bool
@@ -108,54 +126,101 @@ key_fits(struct hm_slice key)
 	return key.n > 0 && key.n <= HM_TYPE_MAX;
 }
 
+/* A header's value becomes JSON and a variable of an environment. */
+static bool
+value_fits(struct hm_slice value)
+{
+	return memchr(value.p, '\0', value.n) == NULL &&
+	    hm_text_is_utf8(value.p, value.n);
+}
+
+/* The part of *s before the first stop, and *s becomes what is behind it. */
+static struct hm_slice
+cut(struct hm_slice *s, char stop)
+{
+	const char *at = s->n == 0 ? NULL : memchr(s->p, stop, s->n);
+	struct hm_slice part = { s->p, at == NULL ? s->n : (size_t)(at - s->p) };
+	size_t gone = part.n + (at != NULL);
+
+	s->p += gone;
+	s->n -= gone;
+	return part;
+}
+
+/* "N]" before the next '[', or at the end. */
+static bool
+take_number(struct hm_slice *s)
+{
+	struct hm_slice digits = cut(s, ']');
+	size_t i;
+
+	for (i = 0; i < digits.n; i++) {
+		if (digits.p[i] < '0' || digits.p[i] > '9')
+			return false;
+	}
+	return digits.n > 0 && digits.n <= 20;
+}
+
+/* Has it the form of a port id?  Whoever answers reads it in full; every host
+ * on the way only has to know that it is one. */
 static bool
 reply_to_fits(struct hm_slice value)
 {
-	char text[HM_ID_TEXT];
-	struct hm_id id;
+	struct hm_slice addr = cut(&value, ','), proc = cut(&value, ','),
+			actor = cut(&value, '[');
 
-	if (value.n >= sizeof text)
-		return false;
-	memcpy(text, value.p, value.n);
-	text[value.n] = '\0';
-	return strlen(text) == value.n && hm_id_parse(&id, text, NULL) == 0 &&
-	    id.depth == HM_ID_PORT;
+	return hm_addr_text_valid(addr.p, addr.n) &&
+	    hm_name_valid(proc.p, proc.n) && hm_name_valid(actor.p, actor.n) &&
+	    take_number(&value) && value.n > 2 && value.p[0] == '[' &&
+	    cut(&value, '[').n == 0 && value.p[value.n - 1] == ']' &&
+	    take_number(&value) && value.n == 0;
 }
 
-static const char *
-headers_fault(struct cursor *c)
+static bool
+slice_is(struct hm_slice s, const char *text, size_t n)
 {
-	unsigned n = get_u8(c);
-	struct hm_slice key, value;
+	return s.n == n && memcmp(s.p, text, n) == 0;
+}
+
+static int
+check_headers(struct cursor *c, struct hm_error *err)
+{
+	struct hm_slice seen[HM_HEADERS_MAX], key, value;
+	unsigned i, j, n = get_u8(c);
 
 	if (n > HM_HEADERS_MAX)
-		return "too many headers";
-	while (n-- > 0 && !c->bad) {
-		key = get(c, 1);
+		return hm_fail(err, EPROTO, "message with %u headers, at most %d",
+		    n, HM_HEADERS_MAX);
+	for (i = 0; i < n; i++) {
+		key = seen[i] = get(c, 1);
 		value = get(c, 2);
 		if (c->bad)
-			break;
+			return malformed(err);
 		if (!key_fits(key))
-			return "a bad header";
-		if (key.n == 8 && memcmp(key.p, "reply-to", 8) == 0 &&
-		    !reply_to_fits(value))
-			return "a reply-to that is no port id";
+			return refuse("header", key, err);
+		for (j = 0; j < i; j++) {
+			if (slice_is(key, seen[j].p, seen[j].n))
+				return refuse("second header", key, err);
+		}
+		if (slice_is(key, "reply-to", 8) ? !reply_to_fits(value) :
+						   !value_fits(value))
+			return refuse("header value", value, err);
 	}
-	return NULL;
+	return 0;
 }
 
-static const char *
-errors_fault(struct cursor *c)
+static int
+check_errors(struct cursor *c, struct hm_error *err)
 {
 	unsigned n = get_u8(c);
 
 	while (n-- > 0 && !c->bad) {
 		if (get_u8(c) > HM_UNKNOWN)
-			return "an error of no kind";
+			return malformed(err);
 		(void)get(c, 2);
 		(void)get(c, 2);
 	}
-	return NULL;
+	return c->bad || c->p != c->end ? malformed(err) : 0;
 }
 
 int
@@ -163,9 +228,8 @@ hm_head_read(struct hm_head *head, const unsigned char *p, size_t len,
     struct hm_error *err)
 {
 	struct cursor c = { p + HM_HEAD_DEST, p + len, false };
-	const char *fault = NULL, *more;
 
-	if (len < HM_HEAD_DEST || len > HM_HEAD_MAX)
+	if (len < HM_HEAD_MIN || len > HM_HEAD_MAX)
 		return hm_fail(err, EPROTO, "message with a head of %zu bytes",
 		    len);
 	head->payload_len = hm_get64(p);
@@ -179,22 +243,21 @@ hm_head_read(struct hm_head *head, const unsigned char *p, size_t len,
 	get_id(&c, &head->sender, &head->sender_proc);
 	head->sender.port = 0;
 	head->type = get(&c, 1);
-	if (!c.bad && (!id_fits(&head->dest) || !id_fits(&head->sender)))
-		fault = "a bad id";
-	else if (!c.bad && !plain(head->type, HM_TYPE_MAX))
-		fault = "a bad type";
+	if (c.bad)
+		return malformed(err);
+	if (check_id(&head->dest, err) == -1 ||
+	    check_id(&head->sender, err) == -1)
+		return -1;
+	if (!type_fits(head->type))
+		return refuse("type", head->type, err);
 	head->headers.p = (const char *)c.p;
-	more = headers_fault(&c);
+	if (check_headers(&c, err) == -1)
+		return -1;
 	head->headers.n = (size_t)((const char *)c.p - head->headers.p);
-	fault = fault == NULL ? more : fault;
 	head->errors.p = (const char *)c.p;
-	more = errors_fault(&c);
+	if (check_errors(&c, err) == -1)
+		return -1;
 	head->errors.n = (size_t)((const char *)c.p - head->errors.p);
-	fault = fault == NULL ? more : fault;
-	if (fault == NULL && (c.bad || c.p != c.end))
-		fault = "a malformed head";
-	if (fault != NULL)
-		return hm_fail(err, EPROTO, "message with %s", fault);
 	return 0;
 }
 
@@ -272,7 +335,7 @@ put_headers(struct writer *w, const struct hm_head_source *src)
 long
 hm_head_write(unsigned char p[HM_HEAD_MAX], const struct hm_head_source *src)
 {
-	struct writer w = { p + HM_HEAD_DEST, p + HM_HEAD_MAX, false };
+	struct writer w = { p + HM_HEAD_DEST, p + HM_HEAD_ROOM, false };
 
 	hm_put64(p, src->payload_len);
 	p[HM_HEAD_TTL] = src->ttl;

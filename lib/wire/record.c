@@ -7,9 +7,6 @@
 
 #include "wire/record.h"
 
-/* The least head: fixed part, three short names each, type, two counts. */
-#define HEAD_MIN (HM_HEAD_DEST + 2 * 3 + 16 + 8 + 1 + 2)
-
 static bool
 data_fits(const struct hm_record *rec)
 {
@@ -17,7 +14,7 @@ data_fits(const struct hm_record *rec)
 		return false;
 	if ((rec->flags & HM_DATA_FIRST) == 0)
 		return rec->extra == 0 && rec->len >= 8;
-	return rec->extra >= HEAD_MIN && rec->extra <= HM_HEAD_MAX &&
+	return rec->extra >= HM_HEAD_MIN && rec->extra <= HM_HEAD_MAX &&
 	    rec->len >= 8u + rec->extra;
 }
 
@@ -74,7 +71,9 @@ dest_fits(const unsigned char *body, size_t len)
 {
 	size_t at = 1u + body[0];
 
-	return at < len && at + 1 + body[at] == len;
+	return at < len && at + 1 + body[at] == len &&
+	    hm_addr_text_valid((const char *)body + 1, body[0]) &&
+	    hm_name_valid((const char *)body + at + 1, body[at]);
 }
 
 static bool
@@ -192,5 +191,10 @@ hm_hello_read(struct hm_hello *hello, const unsigned char *body, size_t len,
 	p = get_str8(p, end, &hello->token);
 	if (p != end || hello->credit > ((uint64_t)1 << 40))
 		return hm_fail(err, EPROTO, "malformed greeting");
+	if (hello->addr.n > 0 &&
+	    !hm_addr_text_valid(hello->addr.p, hello->addr.n))
+		return hm_fail(err, EPROTO, "peer greets with a bad address");
+	if (hello->name.n > 0 && !hm_name_valid(hello->name.p, hello->name.n))
+		return hm_fail(err, EPROTO, "peer greets with a bad name");
 	return 0;
 }

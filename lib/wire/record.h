@@ -76,6 +76,10 @@ enum hm_record_type {
 #define HM_HEAD_UID 12
 #define HM_HEAD_PID 16
 #define HM_HEAD_DEST 20
+/* The least head: fixed part, two ids of three short names, type, two counts. */
+#define HM_HEAD_MIN (HM_HEAD_DEST + 2 * 6 + 16 + 8 + 2 + 2)
+/* A new head leaves room for the reason it may come back with. */
+#define HM_HEAD_ROOM (HM_HEAD_MAX - 512)
 
 static inline void
 hm_put16(unsigned char *p, uint16_t n)
@@ -169,12 +173,13 @@ struct hm_head {
 	size_t len;			 /* of the whole head */
 };
 
-/* Reads and checks a head of exactly len bytes: lengths, names, type and keys,
- * reply-to a port id.  -1 with a sentence (EPROTO). */
+/* Reads and checks a head of exactly len bytes: lengths, names, type, headers
+ * (no key twice, values UTF-8 without NUL, reply-to of the form of a port id).
+ * -1 with a sentence (EPROTO). */
 int hm_head_read(struct hm_head *head, const unsigned char *p, size_t len,
     struct hm_error *err);
 /* Writes a head; headers as key, value pairs.  The length, or -1: EMSGSIZE
- * over HM_HEAD_MAX. */
+ * over HM_HEAD_ROOM. */
 struct hm_head_source {
 	uint64_t payload_len;
 	uint8_t ttl, flags;
