@@ -1,7 +1,7 @@
 /*
  * JSON, small: a reader that makes a tree in one arena, and a writer that
  * appends to a growing buffer.  Both are strict (RFC 8259, UTF-8) and bounded:
- * nesting 32, the input's length the caller's.
+ * nesting 32, 256 members of an object, the input's length the caller's.
  */
 #ifndef HOSTMUX_JSON_H
 #define HOSTMUX_JSON_H
@@ -81,7 +81,7 @@ void hm_json_put_bytes(struct hm_json_out *out, const char *key,
     const void *bytes, size_t len);
 void hm_json_put_u64(struct hm_json_out *out, const char *key, uint64_t n);
 void hm_json_put_i64(struct hm_json_out *out, const char *key, int64_t n);
-/* Printed with three decimals at most, no exponent. */
+/* With three decimals at most, no exponent; null from 1e15 on. */
 void hm_json_put_double(struct hm_json_out *out, const char *key, double n);
 void hm_json_put_bool(struct hm_json_out *out, const char *key, bool b);
 void hm_json_put_null(struct hm_json_out *out, const char *key);

@@ -10,16 +10,16 @@
 #include <hostmux/error.h>
 
 static const char *const kind_names[] = {
-	[HM_ERR_OTHER] = "Error",
-	[HM_ERR_CHANNEL] = "ChannelError",
-	[HM_ERR_EXISTS] = "ProcExists",
-	[HM_ERR_SPAWN] = "ProcessSpawnFailure",
-	[HM_ERR_CONFIGURE] = "ProcessConfigurationFailure",
-	[HM_ERR_AGENT] = "AgentSpawnFailure",
-	[HM_ERR_MISSING] = "MissingParameter",
-	[HM_ERR_INVALID] = "InvalidParameter",
-	[HM_ERR_NOPROC] = "NoProc",
-	[HM_ERR_DENIED] = "Denied",
+    [HM_ERR_OTHER] = "Error",
+    [HM_ERR_CHANNEL] = "ChannelError",
+    [HM_ERR_EXISTS] = "ProcExists",
+    [HM_ERR_SPAWN] = "ProcessSpawnFailure",
+    [HM_ERR_CONFIGURE] = "ProcessConfigurationFailure",
+    [HM_ERR_AGENT] = "AgentSpawnFailure",
+    [HM_ERR_MISSING] = "MissingParameter",
+    [HM_ERR_INVALID] = "InvalidParameter",
+    [HM_ERR_NOPROC] = "NoProc",
+    [HM_ERR_DENIED] = "Denied",
 };
 
 #define KINDS (sizeof kind_names / sizeof kind_names[0])
@@ -118,8 +118,8 @@ int
 hm_error_exit(const struct hm_error *err, const char *program)
 {
 	char line[HM_ERROR_TEXT + 128];
-	int n = snprintf(line, sizeof line, "%s: error: %s\n", program,
-	    err->text);
+	int n =
+	    snprintf(line, sizeof line, "%s: error: %s\n", program, err->text);
 	size_t len = n < 0 ? 0 : (size_t)n;
 
 	if (len >= sizeof line)

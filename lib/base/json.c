@@ -1,13 +1,16 @@
 /*
- * The JSON reader: strict, one pass, values in a chain of blocks that the root
- * value begins, so that freeing is one walk over the blocks.
+ * The JSON reader: a recursive descent over the text into one allocation.
  *
- * Memory is bounded by the input: a value costs at least one byte of it and one
- * node here, a string never more than it takes there.
+ * A first pass counts the values (one, and one more for each comma and each
+ * opening bracket outside of strings), so that nodes and bytes of the whole
+ * tree have their place before the first is read, and freeing it is one free.
+ * The bytes fit because a decoded string and its NUL are never longer than the
+ * quoted text; a number's NUL is paid for by its node.
+ *
+ * Numbers are converted here: strtod would heed the program's locale.
  */
 #include <errno.h>
-#include <stddef.h>
-#include <stdio.h>
+#include <float.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,417 +18,440 @@
 #include <hostmux/text.h>
 
 #define DEPTH_MAX 32
-#define BLOCK 2048
-
-struct block {
-	struct block *next;
-	size_t used, size;
-	max_align_t bytes[];
-};
-
-struct root {
-	struct hm_json value; /* first: what the caller holds */
-	struct block *blocks;
-};
+/* Looking for duplicate keys is quadratic in this. */
+#define MEMBERS_MAX 256
 
 struct parser {
-	struct root *root;
-	const char *text;
-	size_t len, at;
-	unsigned depth;
+	const char *p, *end, *start;
+	struct hm_json *node; /* the next free one */
+	char *bytes;	      /* and the next free byte */
 	struct hm_error *err;
 };
 
-static int parse_value(struct parser *p, struct hm_json *value);
-
 static int
-bad(struct parser *p, const char *what)
+bad(struct parser *in, const char *why)
 {
-	return hm_fail(p->err, EINVAL, "json: byte %zu: %s", p->at, what);
-}
-
-static void *
-take(struct parser *p, size_t size)
-{
-	struct block *block = p->root->blocks;
-	size_t want;
-	void *got;
-
-	size = (size + sizeof(max_align_t) - 1) / sizeof(max_align_t) *
-	    sizeof(max_align_t);
-	if (block == NULL || block->size - block->used < size) {
-		want = size > BLOCK ? size : BLOCK;
-		block = malloc(sizeof *block + want);
-		if (block == NULL) {
-			(void)hm_fail(p->err, ENOMEM, "json: no memory");
-			return NULL;
-		}
-		block->used = 0;
-		block->size = want;
-		block->next = p->root->blocks;
-		p->root->blocks = block;
-	}
-	got = (char *)block->bytes + block->used;
-	block->used += size;
-	return got;
+	return hm_fail(in->err, EINVAL, "json: byte %zu: %s",
+	    (size_t)(in->p - in->start) + 1, why);
 }
 
 static void
-space(struct parser *p)
+skip_space(struct parser *in)
 {
-	while (p->at < p->len && (p->text[p->at] == ' ' ||
-				     p->text[p->at] == '\t' ||
-				     p->text[p->at] == '\n' ||
-				     p->text[p->at] == '\r'))
-		p->at++;
+	while (in->p < in->end && (*in->p == ' ' || *in->p == '\t' ||
+				      *in->p == '\n' || *in->p == '\r'))
+		in->p++;
 }
 
-/* The byte here, 0 at the end. */
+/* The byte behind the space; '\0' at the end (and where a NUL stands: no
+ * caller wants one). */
 static char
-peek(const struct parser *p)
+peek(struct parser *in)
 {
-	return p->at < p->len ? p->text[p->at] : '\0';
+	skip_space(in);
+	return in->p < in->end ? *in->p : '\0';
 }
 
-static long
-hex4(struct parser *p)
-{
-	long n = 0;
-	int i;
-	char c;
-
-	for (i = 0; i < 4; i++, p->at++) {
-		c = peek(p);
-		n <<= 4;
-		if (c >= '0' && c <= '9')
-			n |= c - '0';
-		else if (c >= 'a' && c <= 'f')
-			n |= c - 'a' + 10;
-		else if (c >= 'A' && c <= 'F')
-			n |= c - 'A' + 10;
-		else
-			return bad(p, "\\u wants four hex digits");
-	}
-	return n;
-}
-
-static char *
-put_utf8(char *q, long c)
-{
-	if (c < 0x80) {
-		*q++ = (char)c;
-		return q;
-	}
-	if (c < 0x800) {
-		*q++ = (char)(0xc0 | c >> 6);
-	} else {
-		if (c < 0x10000) {
-			*q++ = (char)(0xe0 | c >> 12);
-		} else {
-			*q++ = (char)(0xf0 | c >> 18);
-			*q++ = (char)(0x80 | (c >> 12 & 0x3f));
-		}
-		*q++ = (char)(0x80 | (c >> 6 & 0x3f));
-	}
-	*q++ = (char)(0x80 | (c & 0x3f));
-	return q;
-}
-
-/* Behind "\u": one character, perhaps of two surrogates. */
 static int
-parse_unicode(struct parser *p, char **q)
+read_hex4(struct parser *in, unsigned long *code)
 {
-	long c = hex4(p), low;
+	static const char digits[] = "0123456789abcdef";
+	const char *d;
+	int i;
 
-	if (c == -1)
+	*code = 0;
+	for (i = 0; i < 4; i++, in->p++) {
+		if (in->p == in->end || *in->p == '\0' ||
+		    (d = strchr(digits, *in->p | (*in->p >= 'A' ? 32 : 0))) ==
+			NULL)
+			return bad(in, "four hex digits wanted");
+		*code = *code << 4 | (unsigned long)(d - digits);
+	}
+	return 0;
+}
+
+static void
+put_utf8(struct parser *in, unsigned long code)
+{
+	unsigned lead = 0, shift = 0;
+
+	if (code >= 0x10000)
+		lead = 0xf0, shift = 18;
+	else if (code >= 0x800)
+		lead = 0xe0, shift = 12;
+	else if (code >= 0x80)
+		lead = 0xc0, shift = 6;
+	*in->bytes++ = (char)(lead | code >> shift);
+	while (shift > 0) {
+		shift -= 6;
+		*in->bytes++ = (char)(0x80 | (code >> shift & 63));
+	}
+}
+
+/* Behind "\u". */
+static int
+read_unicode(struct parser *in)
+{
+	unsigned long code, low;
+
+	if (read_hex4(in, &code) == -1)
 		return -1;
-	if (c >= 0xdc00 && c <= 0xdfff)
-		return bad(p, "a lone surrogate");
-	if (c >= 0xd800 && c <= 0xdbff) {
-		if (peek(p) != '\\' || p->at + 1 >= p->len ||
-		    p->text[p->at + 1] != 'u')
-			return bad(p, "a lone surrogate");
-		p->at += 2;
-		low = hex4(p);
-		if (low == -1)
+	if (code >= 0xdc00 && code <= 0xdfff)
+		return bad(in, "half of a surrogate pair");
+	if (code >= 0xd800 && code <= 0xdbff) {
+		if (in->end - in->p < 2 || in->p[0] != '\\' || in->p[1] != 'u')
+			return bad(in, "half of a surrogate pair");
+		in->p += 2;
+		if (read_hex4(in, &low) == -1)
 			return -1;
 		if (low < 0xdc00 || low > 0xdfff)
-			return bad(p, "a lone surrogate");
-		c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
+			return bad(in, "half of a surrogate pair");
+		code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
 	}
-	*q = put_utf8(*q, c);
+	put_utf8(in, code);
+	return 0;
+}
+
+/* At the backslash. */
+static int
+read_escape(struct parser *in)
+{
+	static const char names[] = "\"\\/bfnrt", bytes[] = "\"\\/\b\f\n\r\t";
+	const char *name;
+
+	in->p++;
+	if (in->p == in->end || *in->p == '\0')
+		return bad(in, "an unfinished string");
+	if (*in->p == 'u') {
+		in->p++;
+		return read_unicode(in);
+	}
+	name = strchr(names, *in->p);
+	if (name == NULL)
+		return bad(in, "an unknown escape");
+	*in->bytes++ = bytes[name - names];
+	in->p++;
+	return 0;
+}
+
+/* One character that stands for itself. */
+static int
+read_character(struct parser *in)
+{
+	size_t n = hm_text_utf8_length(in->p, (size_t)(in->end - in->p));
+
+	if (n == 0)
+		return bad(in, "not UTF-8");
+	if ((unsigned char)*in->p < ' ')
+		return bad(in, "a control byte in a string");
+	memcpy(in->bytes, in->p, n);
+	in->bytes += n;
+	in->p += n;
 	return 0;
 }
 
 static int
-parse_escape(struct parser *p, char **q)
+read_string(struct parser *in, const char **string, size_t *len)
 {
-	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
-	const char *at;
-	char c = peek(p);
+	int done;
 
-	if (c == 'u') {
-		p->at++;
-		return parse_unicode(p, q);
+	if (peek(in) != '"')
+		return bad(in, "a string wanted");
+	*string = in->bytes;
+	for (in->p++; in->p < in->end && *in->p != '"';) {
+		done = *in->p == '\\' ? read_escape(in) : read_character(in);
+		if (done == -1)
+			return -1;
 	}
-	at = c == '\0' ? NULL : strchr(from, c);
-	if (at == NULL)
-		return bad(p, "a bad escape");
-	*(*q)++ = to[at - from];
-	p->at++;
+	if (in->p == in->end)
+		return bad(in, "an unfinished string");
+	in->p++;
+	*len = (size_t)(in->bytes - *string);
+	*in->bytes++ = '\0';
 	return 0;
 }
 
-/* At the opening quote. */
+/* Digits, at least one; the first 19 that count go into *n, the others only
+ * count in *more. */
 static int
-parse_string(struct parser *p, const char **string, size_t *len)
+read_digits(struct parser *in, uint64_t *n, int *more)
 {
-	size_t end = p->at + 1, start = p->at + 1;
-	char *bytes, *q;
+	const char *start = in->p;
 
-	while (end < p->len && p->text[end] != '"')
-		end += p->text[end] == '\\' ? 2 : 1;
-	if (end >= p->len)
-		return bad(p, "a string without end");
-	bytes = q = take(p, end - start + 1);
-	if (bytes == NULL)
+	for (; in->p < in->end && *in->p >= '0' && *in->p <= '9'; in->p++) {
+		if (*n < UINT64_MAX / 10 - 1)
+			*n = *n * 10 + (uint64_t)(*in->p - '0');
+		else if (*more < 100000)
+			++*more;
+	}
+	return in->p == start ? bad(in, "a digit wanted") : 0;
+}
+
+/* n times ten to the power of exponent; 0, or -1 out of range. */
+static int
+scale(uint64_t n, int exponent, double *out)
+{
+	double power = 1, value = (double)n;
+	int i;
+
+	if (n == 0) {
+		*out = 0;
+		return 0;
+	}
+	for (i = exponent < 0 ? -exponent : exponent; i > 0 && power < 1e300;
+	     i--)
+		power *= 10;
+	for (; i > 0 && value > 0 && value <= DBL_MAX; i--)
+		value = exponent < 0 ? value / 10 : value * 10;
+	*out = exponent < 0 ? value / power : value * power;
+	return *out <= DBL_MAX ? 0 : -1;
+}
+
+static int
+read_exponent(struct parser *in, int *exponent)
+{
+	uint64_t n = 0;
+	int more = 0;
+	bool minus;
+
+	if (in->p == in->end || (*in->p | 32) != 'e')
+		return 0;
+	in->p++;
+	minus = in->p < in->end && *in->p == '-';
+	if (in->p < in->end && (*in->p == '-' || *in->p == '+'))
+		in->p++;
+	if (read_digits(in, &n, &more) == -1)
 		return -1;
-	for (p->at = start; p->at < end;) {
-		if ((unsigned char)p->text[p->at] < 0x20)
-			return bad(p, "a control byte in a string");
-		if (p->text[p->at] == '\\') {
-			p->at++;
-			if (parse_escape(p, &q) == -1)
-				return -1;
-		} else {
-			*q++ = p->text[p->at++];
-		}
-	}
-	p->at = end + 1;
-	*q = '\0';
-	if (!hm_text_is_utf8(bytes, (size_t)(q - bytes)))
-		return bad(p, "a string that is not UTF-8");
-	*string = bytes;
-	*len = (size_t)(q - bytes);
+	if (n > 100000)
+		n = 100000;
+	*exponent += minus ? -(int)n : (int)n;
 	return 0;
 }
 
-static size_t
-digits(const struct parser *p, size_t at)
+/* What stands behind the point makes the exponent smaller. */
+static int
+read_fraction(struct parser *in, uint64_t *n, int *exponent)
 {
-	size_t n = 0;
+	const char *start;
+	int more = 0;
 
-	while (at + n < p->len && p->text[at + n] >= '0' &&
-	    p->text[at + n] <= '9')
-		n++;
-	return n;
+	if (in->p == in->end || *in->p != '.')
+		return 0;
+	start = ++in->p;
+	if (read_digits(in, n, &more) == -1)
+		return -1;
+	if (in->p - start - more > 100000)
+		return bad(in, "a number of too many digits");
+	*exponent -= (int)(in->p - start) - more;
+	return 0;
 }
 
 static int
-parse_number(struct parser *p, struct hm_json *value)
+read_number(struct parser *in, struct hm_json *value)
 {
-	size_t start = p->at, at = p->at, n;
-	char *copy;
+	const char *start = in->p;
+	uint64_t n = 0;
+	int exponent = 0;
 
-	if (p->text[at] == '-')
-		at++;
-	n = digits(p, at);
-	if (n == 0 || (n > 1 && p->text[at] == '0'))
-		return bad(p, "not a value");
-	at += n;
-	if (at < p->len && p->text[at] == '.') {
-		n = digits(p, at + 1);
-		if (n == 0)
-			return bad(p, "a number that ends with '.'");
-		at += 1 + n;
-	}
-	if (at < p->len && (p->text[at] == 'e' || p->text[at] == 'E')) {
-		at++;
-		if (at < p->len && (p->text[at] == '+' || p->text[at] == '-'))
-			at++;
-		n = digits(p, at);
-		if (n == 0)
-			return bad(p, "a number without exponent");
-		at += n;
-	}
-	copy = take(p, at - start + 1);
-	if (copy == NULL)
-		return -1;
-	memcpy(copy, p->text + start, at - start);
-	copy[at - start] = '\0';
 	value->type = HM_JSON_NUMBER;
-	value->string = copy;
-	value->len = at - start;
-	value->number = strtod(copy, NULL);
-	p->at = at;
+	if (*in->p == '-')
+		in->p++;
+	if (in->end - in->p > 1 && in->p[0] == '0' && in->p[1] >= '0' &&
+	    in->p[1] <= '9')
+		return bad(in, "a number that begins with 0");
+	if (read_digits(in, &n, &exponent) == -1 ||
+	    read_fraction(in, &n, &exponent) == -1 ||
+	    read_exponent(in, &exponent) == -1)
+		return -1;
+	if (scale(n, exponent, &value->number) == -1)
+		return bad(in, "a number out of range");
+	if (*start == '-')
+		value->number = -value->number;
+	value->string = in->bytes;
+	value->len = (size_t)(in->p - start);
+	memcpy(in->bytes, start, value->len);
+	in->bytes += value->len;
+	*in->bytes++ = '\0';
 	return 0;
 }
 
-static bool
-has_key(const struct hm_json *value, const char *key)
+static int
+read_word(struct parser *in, const char *word)
 {
-	return hm_json_get(value, key) != NULL;
+	size_t n = strlen(word);
+
+	if ((size_t)(in->end - in->p) < n || memcmp(in->p, word, n) != 0)
+		return bad(in, "a value wanted");
+	in->p += n;
+	return 0;
 }
 
-/* One element: "key": value in an object, value in an array. */
-static struct hm_json *
-parse_element(struct parser *p, struct hm_json *value)
+static struct hm_json *read_value(struct parser *in, unsigned depth);
+
+static int
+read_key(struct parser *in, const struct hm_json *object, const char **key)
 {
-	struct hm_json *child = take(p, sizeof *child);
 	size_t len;
 
-	if (child == NULL)
-		return NULL;
-	memset(child, 0, sizeof *child);
-	space(p);
-	if (value->type == HM_JSON_OBJECT) {
-		if (peek(p) != '"') {
-			(void)bad(p, "a key wants quotes");
-			return NULL;
-		}
-		if (parse_string(p, &child->key, &len) == -1)
-			return NULL;
-		if (strlen(child->key) != len || has_key(value, child->key)) {
-			(void)bad(p, "a key twice, or with a NUL");
-			return NULL;
-		}
-		space(p);
-		if (peek(p) != ':') {
-			(void)bad(p, "no ':' behind a key");
-			return NULL;
-		}
-		p->at++;
-	}
-	return parse_value(p, child) == -1 ? NULL : child;
-}
-
-static int
-parse_group(struct parser *p, struct hm_json *value, char end)
-{
-	struct hm_json **last = &value->child;
-
-	if (++p->depth > DEPTH_MAX)
-		return bad(p, "nested too deeply");
-	p->at++;
-	space(p);
-	if (peek(p) != end) {
-		for (;;) {
-			*last = parse_element(p, value);
-			if (*last == NULL)
-				return -1;
-			last = &(*last)->next;
-			value->len++;
-			space(p);
-			if (peek(p) != ',')
-				break;
-			p->at++;
-		}
-	}
-	if (peek(p) != end)
-		return bad(p, end == '}' ? "no '}'" : "no ']'");
-	p->at++;
-	p->depth--;
+	if (object->len == MEMBERS_MAX)
+		return bad(in, "an object of too many members");
+	if (read_string(in, key, &len) == -1)
+		return -1;
+	if (strlen(*key) != len)
+		return bad(in, "a NUL in a key");
+	if (hm_json_get(object, *key) != NULL)
+		return bad(in, "the same key again");
+	if (peek(in) != ':')
+		return bad(in, "':' wanted");
+	in->p++;
 	return 0;
 }
 
-static bool
-word(struct parser *p, const char *text)
+/* Behind the opening bracket. */
+static int
+read_elements(
+    struct parser *in, struct hm_json *value, char close, unsigned depth)
 {
-	size_t n = strlen(text);
+	struct hm_json **end = &value->child;
+	const char *key = NULL;
 
-	if (p->len - p->at < n || memcmp(p->text + p->at, text, n) != 0)
-		return false;
-	p->at += n;
-	return true;
+	in->p++;
+	if (depth == DEPTH_MAX)
+		return bad(in, "nested too deep");
+	if (peek(in) == close) {
+		in->p++;
+		return 0;
+	}
+	for (;;) {
+		if (value->type == HM_JSON_OBJECT &&
+		    read_key(in, value, &key) == -1)
+			return -1;
+		*end = read_value(in, depth + 1);
+		if (*end == NULL)
+			return -1;
+		(*end)->key = key;
+		end = &(*end)->next;
+		value->len++;
+		if (peek(in) == close)
+			break;
+		if (peek(in) != ',')
+			return bad(in, "',' or the end of a list wanted");
+		in->p++;
+	}
+	in->p++;
+	return 0;
 }
 
 static int
-parse_value(struct parser *p, struct hm_json *value)
+read_into(struct parser *in, struct hm_json *value, unsigned depth)
 {
-	space(p);
-	switch (peek(p)) {
+	switch (peek(in)) {
 	case '{':
 		value->type = HM_JSON_OBJECT;
-		return parse_group(p, value, '}');
+		return read_elements(in, value, '}', depth);
 	case '[':
 		value->type = HM_JSON_ARRAY;
-		return parse_group(p, value, ']');
+		return read_elements(in, value, ']', depth);
 	case '"':
 		value->type = HM_JSON_STRING;
-		return parse_string(p, &value->string, &value->len);
+		return read_string(in, &value->string, &value->len);
 	case 't':
 	case 'f':
 		value->type = HM_JSON_BOOL;
-		value->boolean = word(p, "true");
-		if (value->boolean || word(p, "false"))
-			return 0;
-		break;
+		value->boolean = *in->p == 't';
+		return read_word(in, value->boolean ? "true" : "false");
 	case 'n':
-		if (word(p, "null"))
-			return 0;
-		break;
-	case '-':
-	case '0': case '1': case '2': case '3': case '4':
-	case '5': case '6': case '7': case '8': case '9':
-		return parse_number(p, value);
+		return read_word(in, "null");
+	case '\0':
+		return bad(in, "ends too early");
 	default:
-		break;
+		if (*in->p != '-' && (*in->p < '0' || *in->p > '9'))
+			return bad(in, "a value wanted");
+		return read_number(in, value);
 	}
-	return bad(p, "not a value");
+}
+
+static struct hm_json *
+read_value(struct parser *in, unsigned depth)
+{
+	struct hm_json *value = in->node++;
+
+	memset(value, 0, sizeof *value);
+	return read_into(in, value, depth) == -1 ? NULL : value;
+}
+
+static size_t
+count_values(const char *text, size_t len)
+{
+	const char *p = text, *end = text + len;
+	size_t n = 1;
+	bool inside = false;
+
+	for (; p < end; p++) {
+		if (*p == '"')
+			inside = !inside;
+		else if (inside && *p == '\\' && p + 1 < end)
+			p++;
+		else if (!inside && (*p == ',' || *p == '[' || *p == '{'))
+			n++;
+	}
+	return n;
 }
 
 struct hm_json *
 hm_json_parse(const char *text, size_t len, struct hm_error *err)
 {
-	struct root *root = calloc(1, sizeof *root);
-	struct parser p = { root, text, len, 0, 0, err };
+	struct parser in = {text, text + len, text, NULL, NULL, err};
+	size_t n = count_values(text, len);
+	struct hm_json *top = NULL;
 
-	if (root == NULL) {
-		(void)hm_fail(err, ENOMEM, "json: no memory");
+	/* Neither product nor sum can wrap where text of len bytes exists
+	 * and a node per byte does not fill the address space. */
+	if (n <= (SIZE_MAX - len) / (sizeof *top + 1))
+		top = malloc(n * sizeof *top + len + n);
+	if (top == NULL) {
+		(void)hm_fail(
+		    err, ENOMEM, "json: no memory for %zu bytes", len);
 		return NULL;
 	}
-	if (parse_value(&p, &root->value) == 0) {
-		space(&p);
-		if (p.at == p.len)
-			return &root->value;
-		(void)bad(&p, "something behind the value");
+	in.node = top;
+	in.bytes = (char *)(top + n);
+	if (read_value(&in, 0) == NULL)
+		goto fail;
+	if (peek(&in) != '\0' || in.p != in.end) {
+		(void)bad(&in, "something behind the value");
+		goto fail;
 	}
-	hm_json_free(&root->value);
+	return top;
+fail:
+	free(top);
+	errno = EINVAL;
 	return NULL;
 }
 
 void
 hm_json_free(struct hm_json *value)
 {
-	struct root *root = (struct root *)value;
-	struct block *block;
-
-	if (root == NULL)
-		return;
-	while ((block = root->blocks) != NULL) {
-		root->blocks = block->next;
-		free(block);
-	}
-	free(root);
+	free(value);
 }
 
 const struct hm_json *
 hm_json_get(const struct hm_json *value, const char *key)
 {
-	const struct hm_json *child;
+	const struct hm_json *member;
 
 	if (value == NULL || value->type != HM_JSON_OBJECT)
 		return NULL;
-	for (child = value->child; child != NULL; child = child->next) {
-		if (strcmp(child->key, key) == 0)
-			return child;
+	for (member = value->child; member != NULL; member = member->next) {
+		if (strcmp(member->key, key) == 0)
+			return member;
 	}
 	return NULL;
 }
 
 const char *
-hm_json_string(const struct hm_json *value, const char *key,
-    const char *fallback)
+hm_json_string(
+    const struct hm_json *value, const char *key, const char *fallback)
 {
 	const struct hm_json *member = hm_json_get(value, key);
 
@@ -450,9 +476,8 @@ hm_json_double(const struct hm_json *value, const char *key, double fallback)
 {
 	const struct hm_json *member = hm_json_get(value, key);
 
-	return member == NULL || member->type != HM_JSON_NUMBER ?
-	    fallback :
-	    member->number;
+	return member != NULL && member->type == HM_JSON_NUMBER ? member->number
+								: fallback;
 }
 
 bool
@@ -460,7 +485,6 @@ hm_json_bool(const struct hm_json *value, const char *key, bool fallback)
 {
 	const struct hm_json *member = hm_json_get(value, key);
 
-	return member == NULL || member->type != HM_JSON_BOOL ?
-	    fallback :
-	    member->boolean;
+	return member != NULL && member->type == HM_JSON_BOOL ? member->boolean
+							      : fallback;
 }

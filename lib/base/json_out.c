@@ -1,6 +1,7 @@
 /*
- * The JSON writer: appends to one growing buffer; an allocation that fails is
- * remembered, so callers ask once, at the end.
+ * The JSON writer: appends to one growing buffer.  What fails is remembered
+ * and makes everything after it do nothing, so that callers need to look only
+ * once, at hm_json_out_take.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -24,108 +25,123 @@ hm_json_out_fini(struct hm_json_out *out)
 	hm_json_out_init(out);
 }
 
-static void
-put(struct hm_json_out *out, const char *bytes, size_t len)
+/* Room for n bytes more and a NUL. */
+static bool
+reserve(struct hm_json_out *out, size_t n)
 {
-	size_t cap;
+	size_t cap = out->cap < 256 ? 256 : out->cap;
 	char *buf;
 
-	if (out->failed)
-		return;
-	if (out->cap - out->len <= len) {
-		cap = out->cap == 0 ? 256 : out->cap;
-		while (cap - out->len <= len)
-			cap *= 2;
-		buf = realloc(out->buf, cap);
-		if (buf == NULL) {
-			out->failed = true;
-			return;
-		}
-		out->buf = buf;
-		out->cap = cap;
+	if (out->failed || n >= SIZE_MAX / 2 - out->len)
+		out->failed = true;
+	if (out->failed || out->len + n < out->cap)
+		return !out->failed;
+	while (cap <= out->len + n)
+		cap *= 2;
+	buf = realloc(out->buf, cap);
+	if (buf == NULL) {
+		out->failed = true;
+		return false;
 	}
-	memcpy(out->buf + out->len, bytes, len);
-	out->len += len;
+	out->buf = buf;
+	out->cap = cap;
+	return true;
 }
 
 static void
-put_quoted(struct hm_json_out *out, const unsigned char *p, size_t len)
+append(struct hm_json_out *out, const char *bytes, size_t n)
 {
-	static const char hex[] = "0123456789abcdef";
-	char escape[7] = "\\u00";
-	size_t n = 0;
-
-	put(out, "\"", 1);
-	for (; len > 0; p += n, len -= n) {
-		for (n = 0; n < len && p[n] >= 0x20 && p[n] < 0x80 &&
-		    p[n] != '"' && p[n] != '\\';
-		    n++)
-			continue;
-		if (n > 0) {
-			put(out, (const char *)p, n);
-			continue;
-		}
-		n = 1;
-		if (*p == '"' || *p == '\\') {
-			escape[1] = (char)*p;
-			put(out, escape, 2);
-			escape[1] = 'u';
-		} else if (*p == '\n') {
-			put(out, "\\n", 2);
-		} else if (*p == '\t') {
-			put(out, "\\t", 2);
-		} else if (*p < 0x20) {
-			escape[4] = hex[*p >> 4];
-			escape[5] = hex[*p & 15];
-			put(out, escape, 6);
-		} else {
-			while (n < 4 && n < len && (p[n] & 0xc0) == 0x80)
-				n++;
-			if (hm_text_is_utf8(p, n)) {
-				put(out, (const char *)p, n);
-			} else {
-				put(out, "\xef\xbf\xbd", 3);
-				n = 1;
-			}
-		}
-	}
-	put(out, "\"", 1);
+	if (n == 0 || !reserve(out, n))
+		return;
+	memcpy(out->buf + out->len, bytes, n);
+	out->len += n;
 }
 
-/* Comma and key, before every value. */
+static bool
+is_plain(unsigned char c)
+{
+	return c >= ' ' && c < 127 && c != '"' && c != '\\';
+}
+
+/* One character that does not stand for itself; the bytes it took. */
+static size_t
+escape(struct hm_json_out *out, const char *p, size_t len)
+{
+	static const char bytes[] = "\"\\\b\f\n\r\t", names[] = "\"\\bfnrt";
+	size_t n = hm_text_utf8_length(p, len);
+	const char *byte;
+	char text[8];
+
+	if (n == 0) {
+		append(out, "\xef\xbf\xbd", 3);
+		return 1;
+	}
+	if (n > 1) {
+		append(out, p, n);
+		return n;
+	}
+	byte = *p == '\0' ? NULL : strchr(bytes, *p);
+	if (byte != NULL) {
+		text[0] = '\\';
+		text[1] = names[byte - bytes];
+		append(out, text, 2);
+	} else {
+		(void)snprintf(text, sizeof text, "\\u%04x", (unsigned)*p);
+		append(out, text, 6);
+	}
+	return 1;
+}
+
 static void
-before(struct hm_json_out *out, const char *key)
+append_string(struct hm_json_out *out, const char *p, size_t len)
+{
+	const char *end = p + len, *plain;
+
+	append(out, "\"", 1);
+	while (p < end) {
+		for (plain = p; p < end && is_plain((unsigned char)*p); p++)
+			continue;
+		append(out, plain, (size_t)(p - plain));
+		if (p < end)
+			p += escape(out, p, (size_t)(end - p));
+	}
+	append(out, "\"", 1);
+}
+
+/* What stands before a value. */
+static void
+begin(struct hm_json_out *out, const char *key)
 {
 	if (out->comma)
-		put(out, ",", 1);
+		append(out, ",", 1);
 	out->comma = true;
 	if (key != NULL) {
-		put_quoted(out, (const unsigned char *)key, strlen(key));
-		put(out, ":", 1);
+		append_string(out, key, strlen(key));
+		append(out, ":", 1);
 	}
 }
 
 void
 hm_json_open(struct hm_json_out *out, const char *key, char bracket)
 {
-	before(out, key);
-	put(out, &bracket, 1);
+	begin(out, key);
+	append(out, &bracket, 1);
 	out->comma = false;
 }
 
 void
 hm_json_close(struct hm_json_out *out, char bracket)
 {
-	put(out, &bracket, 1);
+	append(out, &bracket, 1);
 	out->comma = true;
 }
 
 void
-hm_json_put_bytes(struct hm_json_out *out, const char *key, const void *bytes,
-    size_t len)
+hm_json_put_bytes(
+    struct hm_json_out *out, const char *key, const void *bytes, size_t len)
 {
-	before(out, key);
-	put_quoted(out, bytes, len);
+	begin(out, key);
+	append_string(out, bytes, len);
 }
 
 void
@@ -135,69 +151,70 @@ hm_json_put_string(struct hm_json_out *out, const char *key, const char *text)
 }
 
 void
-hm_json_put_raw(struct hm_json_out *out, const char *key, const char *text,
-    size_t len)
+hm_json_put_raw(
+    struct hm_json_out *out, const char *key, const char *text, size_t len)
 {
-	before(out, key);
-	put(out, text, len);
-}
-
-static void
-put_printed(struct hm_json_out *out, const char *key, const char *text)
-{
-	hm_json_put_raw(out, key, text, strlen(text));
+	begin(out, key);
+	append(out, text, len);
 }
 
 void
 hm_json_put_u64(struct hm_json_out *out, const char *key, uint64_t n)
 {
-	char text[32];
+	char text[24];
+	int len = snprintf(text, sizeof text, "%" PRIu64, n);
 
-	(void)snprintf(text, sizeof text, "%" PRIu64, n);
-	put_printed(out, key, text);
+	hm_json_put_raw(out, key, text, (size_t)len);
 }
 
 void
 hm_json_put_i64(struct hm_json_out *out, const char *key, int64_t n)
 {
-	char text[32];
+	char text[24];
+	int len = snprintf(text, sizeof text, "%" PRId64, n);
 
-	(void)snprintf(text, sizeof text, "%" PRId64, n);
-	put_printed(out, key, text);
+	hm_json_put_raw(out, key, text, (size_t)len);
 }
 
+/* By way of whole thousandths: "%.3f" would print the locale's point. */
 void
 hm_json_put_double(struct hm_json_out *out, const char *key, double n)
 {
-	char text[400];
-	size_t len;
+	char text[32];
+	uint64_t whole;
+	unsigned rest;
+	int len;
 
-	if (!(n > -1e300 && n < 1e300))
-		n = 0; /* JSON has no infinity */
-	(void)snprintf(text, sizeof text, "%.3f", n);
-	len = strlen(text);
+	if (!(n > -1e15 && n < 1e15)) {
+		hm_json_put_null(out, key); /* no number, or no such time */
+		return;
+	}
+	whole = (uint64_t)((n < 0 ? -n : n) * 1000 + 0.5);
+	rest = (unsigned)(whole % 1000);
+	len = snprintf(text, sizeof text, "%s%" PRIu64 ".%03u",
+	    n < 0 && whole > 0 ? "-" : "", whole / 1000, rest);
 	while (text[len - 1] == '0')
 		len--;
 	if (text[len - 1] == '.')
 		len--;
-	hm_json_put_raw(out, key, text, len);
+	hm_json_put_raw(out, key, text, (size_t)len);
 }
 
 void
 hm_json_put_bool(struct hm_json_out *out, const char *key, bool b)
 {
-	put_printed(out, key, b ? "true" : "false");
+	hm_json_put_raw(out, key, b ? "true" : "false", b ? 4 : 5);
 }
 
 void
 hm_json_put_null(struct hm_json_out *out, const char *key)
 {
-	put_printed(out, key, "null");
+	hm_json_put_raw(out, key, "null", 4);
 }
 
 void
-hm_json_put_value(struct hm_json_out *out, const char *key,
-    const struct hm_json *value)
+hm_json_put_value(
+    struct hm_json_out *out, const char *key, const struct hm_json *value)
 {
 	const struct hm_json *child;
 	bool object = value->type == HM_JSON_OBJECT;
@@ -215,28 +232,30 @@ hm_json_put_value(struct hm_json_out *out, const char *key,
 	case HM_JSON_STRING:
 		hm_json_put_bytes(out, key, value->string, value->len);
 		break;
-	default:
+	case HM_JSON_ARRAY:
+	case HM_JSON_OBJECT:
 		hm_json_open(out, key, object ? '{' : '[');
 		for (child = value->child; child != NULL; child = child->next)
 			hm_json_put_value(out, child->key, child);
 		hm_json_close(out, object ? '}' : ']');
+		break;
 	}
 }
 
 char *
 hm_json_out_take(struct hm_json_out *out, size_t *len)
 {
-	char *buf;
+	char *text;
 
-	put(out, "", 1);
-	if (out->failed) {
+	if (!reserve(out, 0)) {
 		hm_json_out_fini(out);
 		errno = ENOMEM;
 		return NULL;
 	}
-	buf = out->buf;
+	text = out->buf;
+	text[out->len] = '\0';
 	if (len != NULL)
-		*len = out->len - 1;
+		*len = out->len;
 	hm_json_out_init(out);
-	return buf;
+	return text;
 }

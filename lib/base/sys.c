@@ -110,10 +110,9 @@ sys_close_others(int keep)
 	if (keep < 3) {
 		if (syscall(SYS_close_range, 3u, ~0u, 0u) == 0)
 			return;
-	} else if ((keep == 3 ||
-		       syscall(SYS_close_range, 3u, (unsigned)keep - 1, 0u) ==
-			   0) &&
-	    syscall(SYS_close_range, (unsigned)keep + 1, ~0u, 0u) == 0) {
+	} else if ((keep == 3 || syscall(SYS_close_range, 3u,
+				     (unsigned)keep - 1, 0u) == 0) &&
+		   syscall(SYS_close_range, (unsigned)keep + 1, ~0u, 0u) == 0) {
 		return;
 	}
 #endif

@@ -68,8 +68,7 @@ sys_accept(int fd)
 	if (got != -1) {
 		int on = 1;
 
-		(void)setsockopt(got, SOL_SOCKET, SO_NOSIGPIPE, &on,
-		    sizeof on);
+		(void)setsockopt(got, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
 	}
 #endif
 	return got;
@@ -116,8 +115,8 @@ tcp_addr(const struct hm_addr *addr, union any_addr *to, socklen_t *len,
 	(void)snprintf(host, sizeof host, "%s", addr->text + 4);
 	colon = strrchr(host, ':');
 	if (colon == NULL)
-		return hm_fail(err, EINVAL, "address '%s': no port",
-		    addr->text);
+		return hm_fail(
+		    err, EINVAL, "address '%s': no port", addr->text);
 	*colon = '\0';
 	port = strtoul(colon + 1, NULL, 10);
 	if (addr->wildcard || host[0] == '[') {
@@ -136,8 +135,8 @@ tcp_addr(const struct hm_addr *addr, union any_addr *to, socklen_t *len,
 		if (inet_pton(AF_INET, host, &to->v4.sin_addr) == 1)
 			return 0;
 	}
-	return hm_fail(err, EINVAL, "address '%s': host is not numeric",
-	    addr->text);
+	return hm_fail(
+	    err, EINVAL, "address '%s': host is not numeric", addr->text);
 }
 
 static int
@@ -206,12 +205,12 @@ sys_tune(int fd, enum hm_transport transport)
 		int idle = KEEPALIVE_IDLE, step = KEEPALIVE_STEP;
 		int tries = KEEPALIVE_TRIES;
 
-		(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle,
-		    sizeof idle);
-		(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &step,
-		    sizeof step);
-		(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &tries,
-		    sizeof tries);
+		(void)setsockopt(
+		    fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+		(void)setsockopt(
+		    fd, IPPROTO_TCP, TCP_KEEPINTVL, &step, sizeof step);
+		(void)setsockopt(
+		    fd, IPPROTO_TCP, TCP_KEEPCNT, &tries, sizeof tries);
 	}
 #endif
 }
@@ -230,7 +229,7 @@ sys_peer(int fd, uint32_t *uid, uint32_t *pid)
 	*uid = cred.uid;
 	*pid = (uint32_t)cred.pid;
 	return 0;
-#elif defined(__APPLE__) || defined(__FreeBSD__) || defined(__OpenBSD__) ||   \
+#elif defined(__APPLE__) || defined(__FreeBSD__) || defined(__OpenBSD__) || \
     defined(__NetBSD__) || defined(__DragonFly__)
 	uid_t u;
 	gid_t g;
@@ -302,8 +301,8 @@ listened_on(int fd, const struct hm_addr *addr, struct hm_addr *got)
 	if (at.any.sa_family == AF_INET) {
 		port = ntohs(at.v4.sin_port);
 		(void)inet_ntop(AF_INET, &at.v4.sin_addr, host, sizeof host);
-		(void)snprintf(got->text, sizeof got->text, "tcp:%s:%u", host,
-		    port);
+		(void)snprintf(
+		    got->text, sizeof got->text, "tcp:%s:%u", host, port);
 		return 0;
 	}
 	port = ntohs(at.v6.sin6_port);
@@ -311,8 +310,8 @@ listened_on(int fd, const struct hm_addr *addr, struct hm_addr *got)
 	if (addr->wildcard)
 		(void)snprintf(got->text, sizeof got->text, "tcp:*:%u", port);
 	else
-		(void)snprintf(got->text, sizeof got->text, "tcp:[%s]:%u",
-		    host, port);
+		(void)snprintf(
+		    got->text, sizeof got->text, "tcp:[%s]:%u", host, port);
 	return 0;
 }
 
@@ -323,10 +322,10 @@ choose_path(struct hm_addr *addr, const char *dir, struct hm_error *err)
 	uint32_t random;
 
 	if (sys_random(&random, sizeof random) == -1)
-		return hm_fail(err, errno, "no random bytes: %s",
-		    strerror(errno));
-	(void)snprintf(addr->text, sizeof addr->text, "unix:%.100s/s-%08" PRIx32,
-	    dir, random);
+		return hm_fail(
+		    err, errno, "no random bytes: %s", strerror(errno));
+	(void)snprintf(addr->text, sizeof addr->text,
+	    "unix:%.100s/s-%08" PRIx32, dir, random);
 	return 0;
 }
 
@@ -343,8 +342,8 @@ sys_listen(const struct hm_addr *addr, const char *dir, unsigned mode,
 	    choose_path(&where, dir, err) == -1)
 		return -1;
 	if (where.any && where.transport == HM_TRANSPORT_TCP)
-		(void)snprintf(where.text, sizeof where.text,
-		    "tcp:127.0.0.1:0");
+		(void)snprintf(
+		    where.text, sizeof where.text, "tcp:127.0.0.1:0");
 	if (any_addr(&where, &to, &len, err) == -1)
 		return -1;
 	fd = open_socket(to.any.sa_family);
@@ -354,8 +353,8 @@ sys_listen(const struct hm_addr *addr, const char *dir, unsigned mode,
 	if (where.transport == HM_TRANSPORT_TCP) {
 		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 		if (where.wildcard)
-			(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off,
-			    sizeof off);
+			(void)setsockopt(
+			    fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
 		done = bind(fd, &to.any, len);
 	} else {
 		done = bind_unix(fd, &to, len, mode, replace);
@@ -364,8 +363,8 @@ sys_listen(const struct hm_addr *addr, const char *dir, unsigned mode,
 	    listened_on(fd, &where, got) == -1) {
 		code = errno;
 		(void)close(fd);
-		return hm_fail(err, code, "address '%s': %s", where.text,
-		    strerror(code));
+		return hm_fail(
+		    err, code, "address '%s': %s", where.text, strerror(code));
 	}
 	return fd;
 }
@@ -388,8 +387,8 @@ check_dir(const char *dir, bool make, struct hm_error *err)
 	}
 	if (lstat(dir, &st) == -1)
 		return make ? hm_fail(err, errno, "directory '%s': %s", dir,
-				  strerror(errno)) :
-			      0;
+				  strerror(errno))
+			    : 0;
 	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid())
 		return hm_fail(err, EPERM,
 		    "directory '%s': not a directory of uid %ld", dir,

@@ -66,14 +66,14 @@ thousandths(const char *text, uint64_t *n, const char **end)
 }
 
 int
-hm_text_duration(const char *text, const char *what, uint64_t *ms,
-    struct hm_error *err)
+hm_text_duration(
+    const char *text, const char *what, uint64_t *ms, struct hm_error *err)
 {
 	static const struct {
 		const char *unit;
 		uint64_t ms;
-	} units[] = { { "", 1000 }, { "s", 1000 }, { "ms", 1 },
-		{ "m", 60000 }, { "h", 3600000 } };
+	} units[] = {
+	    {"", 1000}, {"s", 1000}, {"ms", 1}, {"m", 60000}, {"h", 3600000}};
 	const char *end;
 	uint64_t n;
 	size_t i;
@@ -90,8 +90,8 @@ hm_text_duration(const char *text, const char *what, uint64_t *ms,
 }
 
 int
-hm_text_size(const char *text, const char *what, uint64_t *bytes,
-    struct hm_error *err)
+hm_text_size(
+    const char *text, const char *what, uint64_t *bytes, struct hm_error *err)
 {
 	static const char units[] = "kMGT";
 	const char *p = text, *unit = NULL;

@@ -1,7 +1,8 @@
 /*
  * A host, private to lib/host.
  *
- *   host.c      made, served, shut down
+ *   host.c      made, shut down
+ *   listen.c    its addresses
  *   registry.c  the names it knows
  *   life.c      names come and go: greetings, statuses, ends
  *   watch.c     who is told of changes (watchers) and of ends (waiters)
@@ -58,8 +59,14 @@ struct hm_host {
  * checked: -1 and EAGAIN when there is no room. */
 int host_post(struct hm_host *host, const struct hm_id *dest,
     const struct hm_id *reply_to, struct hm_json_out *out, bool checked);
-/* Every reap is over when the host is ending. */
+/* Somebody who may wants the host to end. */
+void host_asked_to_end(struct hm_host *host);
+/* A reap is over; perhaps the one that ends everything. */
 void host_reaped(struct hm_host *host, const struct reap *reap);
+
+/* listen.c: listens on everything, finds the id address, sets routes. */
+int host_listen(struct hm_host *host, const struct hm_host_config *config,
+    struct hm_error *err);
 
 /* life.c */
 extern const struct router_ops host_router_ops;
@@ -74,22 +81,21 @@ void life_fail(struct entry *entry, const char *reason);
 /* Its owner is lost: Failed now, free a second later. */
 void life_lose(struct entry *entry);
 /* May a peer, or a reservation, have that name? */
-int life_check_name(const struct hm_host *host, const char *name,
-    struct hm_error *err);
+int life_check_name(
+    const struct hm_host *host, const char *name, struct hm_error *err);
 /* The rest of what makes entry a living one of host. */
 void life_begin(struct hm_host *host, struct entry *entry);
 
 /* watch.c */
 /* Takes request, which has been checked. -1: too many, or ENOMEM. */
-int watch_add(struct hm_host *host, const struct hm_id *to,
-    struct entry *asker, struct hm_json *request);
+int watch_add(struct hm_host *host, const struct hm_id *to, struct entry *asker,
+    struct hm_json *request);
 void watch_tell(struct entry *entry);
 void watch_progress(void *arg);
 /* What was sent to that port came back. */
 void watch_returned(struct hm_host *host, const struct hm_id *to);
 /* Takes msg, to be answered when entry has ended.  -1: too many, or ENOMEM. */
-int wait_add(struct entry *entry, struct entry *asker,
-    struct hm_envelope *msg);
+int wait_add(struct entry *entry, struct entry *asker, struct hm_envelope *msg);
 void wait_answer(struct entry *entry);
 /* asker has gone: whatever it watches or waits for is forgotten. */
 void watch_forget(struct entry *asker);
@@ -105,8 +111,8 @@ struct reap_spec {
 	uint64_t timeout, deadline;  /* ms; deadline 0: none */
 	unsigned max;
 	const char *reason;
-	struct entry *asker;	   /* or NULL */
-	const struct hm_id *to;	   /* or NULL: nobody is told */
+	struct entry *asker;	/* or NULL */
+	const struct hm_id *to; /* or NULL: nobody is told */
 };
 /* NULL: ENOMEM.  It does nothing before reap_go, and may be over, and gone,
  * when that returns: only compare. */

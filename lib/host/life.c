@@ -31,17 +31,18 @@ static bool
 is_ours(const char *name)
 {
 	return strcmp(name, "service") == 0 || strcmp(name, "local") == 0 ||
-	    strncmp(name, CLIENT_PREFIX, strlen(CLIENT_PREFIX)) == 0;
+	       strncmp(name, CLIENT_PREFIX, strlen(CLIENT_PREFIX)) == 0;
 }
 
 int
-life_check_name(const struct hm_host *host, const char *name,
-    struct hm_error *err)
+life_check_name(
+    const struct hm_host *host, const char *name, struct hm_error *err)
 {
 	if (!hm_name_valid(name, strlen(name)))
 		return hm_fail_kind(err, HM_ERR_INVALID, EINVAL,
 		    "name '%.64s': letters, digits, '_', '-' and '.', at most "
-		    "64", name);
+		    "64",
+		    name);
 	if (is_ours(name))
 		return hm_fail_kind(err, HM_ERR_DENIED, EPERM,
 		    "name '%s' belongs to the host", name);
@@ -65,8 +66,8 @@ pick_name(const struct hm_host *host, char name[HM_NAME_MAX + 1],
 		/* Short names for people, while there are enough of them. */
 		if (tries < 8)
 			n &= 0xffff;
-		(void)snprintf(name, HM_NAME_MAX + 1, CLIENT_PREFIX "%04x",
-		    (unsigned)n);
+		(void)snprintf(
+		    name, HM_NAME_MAX + 1, CLIENT_PREFIX "%04x", (unsigned)n);
 		if (registry_find(&host->names, name) == NULL)
 			return 0;
 	}
@@ -76,8 +77,8 @@ pick_name(const struct hm_host *host, char name[HM_NAME_MAX + 1],
 /* The token of a reservation; its bytes are compared without a way to learn
  * them from the time it takes. */
 static int
-greet_boot(struct hm_host *host, const struct router_greeting *g,
-    struct hm_error *err)
+greet_boot(
+    struct hm_host *host, const struct router_greeting *g, struct hm_error *err)
 {
 	const struct entry *entry = registry_find(&host->names, g->name);
 	unsigned char differ = 0;
@@ -85,8 +86,8 @@ greet_boot(struct hm_host *host, const struct router_greeting *g,
 
 	if (entry != NULL && strlen(g->token) == TOKEN_SIZE - 1) {
 		for (i = 0; i < TOKEN_SIZE; i++)
-			differ |= (unsigned char)(g->token[i] ^
-			    entry->token[i]);
+			differ |=
+			    (unsigned char)(g->token[i] ^ entry->token[i]);
 		if (differ == 0 && !entry->booted && !entry->ending)
 			return 0;
 	}
@@ -95,8 +96,8 @@ greet_boot(struct hm_host *host, const struct router_greeting *g,
 }
 
 static int
-greet_name(struct hm_host *host, struct router_greeting *g,
-    struct hm_error *err)
+greet_name(
+    struct hm_host *host, struct router_greeting *g, struct hm_error *err)
 {
 	bool joins = g->kind == HM_HELLO_JOIN;
 
@@ -170,8 +171,8 @@ enter_spare(struct hm_host *host)
 		    "%s", hm_host_id(host));
 		hm_id_set(&id, hm_host_id(host), entry->name, "agent", 0, 0);
 		id.depth = HM_ID_ACTOR;
-		(void)hm_id_print(&id, entry->status.agent,
-		    sizeof entry->status.agent);
+		(void)hm_id_print(
+		    &id, entry->status.agent, sizeof entry->status.agent);
 		registry_count(&host->names, entry);
 	}
 	watch_tell(entry);
@@ -210,7 +211,7 @@ forget(struct entry *entry)
 	reap_forget(entry);
 	/* From the start each time: an end may bring others about. */
 	while (entry->owned > 0 &&
-	    (owned = (struct entry *)owned_by(entry)) != NULL) {
+	       (owned = (struct entry *)owned_by(entry)) != NULL) {
 		owned->owner = NULL;
 		entry->owned--;
 		life_lose(owned);
@@ -240,7 +241,7 @@ gone(void *arg, const char *name, const char *why)
 	}
 }
 
-const struct router_ops host_router_ops = { greet, up, gone, NULL };
+const struct router_ops host_router_ops = {greet, up, gone, NULL};
 
 /* What was known of a proc stays known. */
 static void
@@ -265,7 +266,7 @@ linked(const struct entry *entry)
 	struct router_stats stats;
 
 	return router_stats(entry->host->router, entry->name, &stats) == 0 &&
-	    stats.linked;
+	       stats.linked;
 }
 
 int

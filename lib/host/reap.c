@@ -70,8 +70,8 @@ say_ended(const struct reap *reap, const struct entry *entry)
 }
 
 static void
-say_not_ended(const struct reap *reap, const char *name, const char *why,
-    bool late)
+say_not_ended(
+    const struct reap *reap, const char *name, const char *why, bool late)
 {
 	struct hm_json_out out;
 
@@ -191,21 +191,20 @@ ask(struct hm_host *host, const char *proc, const char *op, const char *name,
 }
 
 static int
-ask_owner(struct entry *entry, const struct reap *reap, bool kill,
-    uint64_t end)
+ask_owner(struct entry *entry, const struct reap *reap, bool kill, uint64_t end)
 {
 	if (entry->owner == NULL || entry->asked_end.kill)
 		return 0; /* lost, and killed by the warden; or killed */
 	if (kill) {
 		entry->asked_end.kill = true;
 	} else if (entry->asked_end.deadline != 0 &&
-	    entry->asked_end.deadline <= end) {
+		   entry->asked_end.deadline <= end) {
 		return 0;
 	} else {
 		entry->asked_end.deadline = end;
 	}
-	return ask(entry->host, entry->owner->name,
-	    kill ? "kill" : "terminate", entry->name, reap);
+	return ask(entry->host, entry->owner->name, kill ? "kill" : "terminate",
+	    entry->name, reap);
 }
 
 static int
@@ -228,8 +227,8 @@ item_ask(struct item *item, bool kill)
 {
 	struct reap *reap = item->reap;
 	struct entry *entry = item->entry;
-	uint64_t end = hm_loop_now(reap->host->loop) +
-	    (kill ? 0 : reap->timeout);
+	uint64_t end =
+	    hm_loop_now(reap->host->loop) + (kill ? 0 : reap->timeout);
 	int done;
 
 	if (item->state == ITEM_NEW)
@@ -242,13 +241,13 @@ item_ask(struct item *item, bool kill)
 		item->due = kill ? end + JOINED_KILL_MS : end;
 		done = ask_joined(entry, reap);
 	} else {
-		item_failed(item, "terminate/kill unsupported by manager",
-		    false);
+		item_failed(
+		    item, "terminate/kill unsupported by manager", false);
 		return;
 	}
 	if (done == -1)
-		item_failed(item, "I/O error during terminate/kill: no memory",
-		    false);
+		item_failed(
+		    item, "I/O error during terminate/kill: no memory", false);
 }
 
 static void
@@ -264,8 +263,8 @@ item_start(struct item *item)
 		item->state = ITEM_ASKED;
 		reap->in_flight++;
 		if (reap->timeout != 0)
-			item->due = hm_loop_now(reap->host->loop) +
-			    reap->timeout;
+			item->due =
+			    hm_loop_now(reap->host->loop) + reap->timeout;
 	}
 }
 
@@ -280,13 +279,15 @@ item_late(struct item *item)
 		    (double)reap->timeout / 1000);
 		item_failed(item, why, true);
 	} else if (item->entry->kind == ENTRY_JOINED) {
-		item_failed(item, "terminate/kill unsupported by manager",
-		    false);
+		item_failed(
+		    item, "terminate/kill unsupported by manager", false);
 	} else {
-		memset(&item->entry->asked_end, 0,
-		    sizeof item->entry->asked_end);
-		item_failed(item, "I/O error during terminate/kill: "
-				  "still there after SIGKILL", false);
+		memset(
+		    &item->entry->asked_end, 0, sizeof item->entry->asked_end);
+		item_failed(item,
+		    "I/O error during terminate/kill: "
+		    "still there after SIGKILL",
+		    false);
 	}
 }
 
@@ -334,8 +335,7 @@ finish(struct reap *reap)
 	size_t i;
 
 	for (i = 0; i < reap->n && reap->all; i++) {
-		if (reap->items[i].entry != NULL &&
-		    reap->items[i].entry->ended)
+		if (reap->items[i].entry != NULL && reap->items[i].entry->ended)
 			reap->items[i].entry->counts = false;
 	}
 	if (reap->all)
@@ -477,8 +477,7 @@ add_all(struct reap *reap, bool starting)
 			add(reap, entry);
 	}
 	for (entry = names->living.first; entry != NULL; entry = entry->next) {
-		if (entry->proc ||
-		    (starting && entry->kind == ENTRY_SPAWNED))
+		if (entry->proc || (starting && entry->kind == ENTRY_SPAWNED))
 			add(reap, entry);
 	}
 	reap->past = names->past.next;
@@ -489,8 +488,8 @@ add_all(struct reap *reap, bool starting)
 struct reap *
 reap_new(struct hm_host *host, const struct reap_spec *spec)
 {
-	size_t n = spec->all ? host->names.living.n + host->names.ended.n :
-			       spec->names->len;
+	size_t n = spec->all ? host->names.living.n + host->names.ended.n
+			     : spec->names->len;
 	struct reap *reap = calloc(1, sizeof *reap + n * sizeof *reap->items);
 	const struct hm_json *name;
 
@@ -503,8 +502,8 @@ reap_new(struct hm_host *host, const struct reap_spec *spec)
 	reap->timeout = spec->timeout;
 	if (spec->deadline != 0)
 		reap->deadline = hm_loop_now(host->loop) + spec->deadline;
-	(void)snprintf(reap->reason, sizeof reap->reason, "%.255s",
-	    spec->reason);
+	(void)snprintf(
+	    reap->reason, sizeof reap->reason, "%.255s", spec->reason);
 	reap->asker = spec->asker;
 	reap->told = spec->to != NULL;
 	if (reap->told)

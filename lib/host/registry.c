@@ -154,7 +154,7 @@ registry_count(struct registry *registry, struct entry *entry)
 	struct entry *earlier;
 
 	for (earlier = registry->ended.last; earlier != NULL;
-	    earlier = earlier->prev) {
+	     earlier = earlier->prev) {
 		if (strcmp(earlier->name, entry->name) == 0)
 			earlier->counts = false;
 	}
@@ -167,7 +167,7 @@ static bool
 ended_well(const struct entry *entry)
 {
 	return entry->status.state == HM_STOPPED &&
-	    entry->status.exit_code == 0;
+	       entry->status.exit_code == 0;
 }
 
 /* The oldest that nobody holds, of those that ended well if there is one; the
@@ -178,7 +178,7 @@ least_missed(const struct registry *registry)
 	struct entry *entry, *oldest = NULL;
 
 	for (entry = registry->ended.first; entry != NULL;
-	    entry = entry->next) {
+	     entry = entry->next) {
 		if (entry->held > 0)
 			continue;
 		if (ended_well(entry) && entry != registry->ended.last)
@@ -195,7 +195,7 @@ registry_trim(struct registry *registry)
 	struct entry *entry;
 
 	while (registry->ended.n > registry->retention &&
-	    (entry = least_missed(registry)) != NULL) {
+	       (entry = least_missed(registry)) != NULL) {
 		take_out(&registry->ended, entry);
 		if (entry->counts)
 			past_add(&registry->past, entry->name);
@@ -206,8 +206,8 @@ registry_trim(struct registry *registry)
 const char *
 entry_kind_name(enum entry_kind kind)
 {
-	static const char *const names[] = { "spawned", "joined", "client",
-		"bound", "service", "local" };
+	static const char *const names[] = {
+	    "spawned", "joined", "client", "bound", "service", "local"};
 
 	return names[kind];
 }

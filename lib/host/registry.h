@@ -54,12 +54,12 @@ struct entry {
 	unsigned owned, asked; /* entries it owns, waits it has asked for */
 	unsigned held;
 	struct hm_status status;
-	struct hm_status last;	    /* ending and not lost: to come */
-	struct router_stats stats;  /* of the ended */
-	char *tail;		    /* last lines, a JSON array, or NULL */
-	struct waiter *waiters;	    /* who is answered when it has ended */
-	struct item *items;	    /* of reaps that wait for its end */
-	struct hm_timer timer;	    /* ending: not later than this */
+	struct hm_status last;	   /* ending and not lost: to come */
+	struct router_stats stats; /* of the ended */
+	char *tail;		   /* last lines, a JSON array, or NULL */
+	struct waiter *waiters;	   /* who is answered when it has ended */
+	struct item *items;	   /* of reaps that wait for its end */
+	struct hm_timer timer;	   /* ending: not later than this */
 	struct {
 		uint64_t deadline; /* of the terminate under way, 0: none */
 		bool kill;
@@ -88,10 +88,8 @@ struct entry *entry_new(enum entry_kind kind, const char *name);
 void entry_free(struct entry *entry);
 void registry_enter(struct registry *registry, struct entry *entry);
 /* The living one of that name, NULL; registry_last: or the latest ended. */
-struct entry *registry_find(const struct registry *registry,
-    const char *name);
-struct entry *registry_last(const struct registry *registry,
-    const char *name);
+struct entry *registry_find(const struct registry *registry, const char *name);
+struct entry *registry_last(const struct registry *registry, const char *name);
 /* From the living to the ended; see registry_trim. */
 void registry_end(struct registry *registry, struct entry *entry);
 /* From the living to nowhere: the caller frees it. */

@@ -71,7 +71,7 @@ fits(const struct watcher *watcher, const struct entry *entry)
 
 	if (names == NULL)
 		return entry->kind != ENTRY_CLIENT ||
-		    hm_json_bool(watcher->request, "all", false);
+		       hm_json_bool(watcher->request, "all", false);
 	for (name = names->child; name != NULL; name = name->next) {
 		if (strcmp(name->string, entry->name) == 0)
 			return true;
@@ -86,8 +86,8 @@ behind(const struct hm_host *host, const struct watcher *watcher, uint64_t n)
 	struct router_stats stats;
 
 	return watcher->asker != NULL &&
-	    router_stats(host->router, watcher->asker->name, &stats) == 0 &&
-	    stats.queued > n;
+	       router_stats(host->router, watcher->asker->name, &stats) == 0 &&
+	       stats.queued > n;
 }
 
 static void
@@ -112,7 +112,7 @@ watch_tell(struct entry *entry)
 	struct watcher *watcher;
 
 	for (watcher = host->watchers; watcher != NULL;
-	    watcher = watcher->next) {
+	     watcher = watcher->next) {
 		if (!fits(watcher, entry))
 			continue;
 		if (watcher->missed > 0 || behind(host, watcher, WATCH_BEHIND))
@@ -147,7 +147,7 @@ watch_progress(void *arg)
 	struct watcher *watcher;
 
 	for (watcher = host->watchers; watcher != NULL;
-	    watcher = watcher->next) {
+	     watcher = watcher->next) {
 		if (watcher->missed > 0 &&
 		    !behind(host, watcher, WATCH_BEHIND / 4))
 			catch_up(host, watcher);
@@ -253,7 +253,7 @@ watch_forget(struct entry *asker)
 			p = &(*p)->next;
 	}
 	for (entry = host->names.living.first;
-	    entry != NULL && asker->asked > 0; entry = entry->next)
+	     entry != NULL && asker->asked > 0; entry = entry->next)
 		wait_forget(entry, asker, "who asked has gone");
 }
 
@@ -265,6 +265,6 @@ watch_end(struct hm_host *host)
 	while (host->watchers != NULL)
 		remove_at(host, &host->watchers);
 	for (entry = host->names.living.first; entry != NULL;
-	    entry = entry->next)
+	     entry = entry->next)
 		wait_forget(entry, NULL, "host has ended");
 }

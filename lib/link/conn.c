@@ -330,6 +330,10 @@ take_greeting(struct conn *conn, const unsigned char *p, size_t len,
 	int want = conn->state == CONN_ACCEPTED ? HM_REC_HELLO :
 						  HM_REC_HELLO_BACK;
 
+	/* Whoever has not greeted is not waited for with anything else. */
+	if (got == 0 && len >= HM_RECORD_HEADER && rec.type != want &&
+	    rec.type != HM_REC_BYE)
+		return hm_fail(err, EPROTO, "peer does not greet");
 	if (got <= 0)
 		return got;
 	if (rec.type == HM_REC_BYE && conn->state == CONN_GREETING) {

@@ -21,7 +21,7 @@
 
 /* A path or an abstract name needs one byte beside it (NUL, or the first). */
 #define PATH_MOST (sizeof((struct sockaddr_un *)0)->sun_path - 1)
-#define PATH_LIMIT                                                             \
+#define PATH_LIMIT \
 	(PATH_MOST < HM_ADDR_SIZE - 6 ? PATH_MOST : (size_t)HM_ADDR_SIZE - 6)
 
 static int
@@ -71,8 +71,7 @@ split_host(const char *rest, char *host, size_t size, const char **port,
 		if (colon == NULL)
 			return bad(err, text, "no port");
 		if (memchr(rest, ':', (size_t)(end - rest)) != NULL)
-			return bad(err, text,
-			    "an IPv6 address wants brackets");
+			return bad(err, text, "an IPv6 address wants brackets");
 	}
 	if (*colon == '\0' || colon[1] == '\0')
 		return bad(err, text, "no port");
@@ -95,7 +94,8 @@ zero_run(const unsigned char ip[16], int *len)
 	*len = 1;
 	for (i = 0; i < 8; i += n + 1) {
 		for (n = 0; i + n < 8 && ip[2 * (i + n)] == 0 &&
-		    ip[2 * (i + n) + 1] == 0; n++)
+			    ip[2 * (i + n) + 1] == 0;
+		     n++)
 			continue;
 		if (n > *len) {
 			at = i;
@@ -126,7 +126,7 @@ print_v6(char *out, size_t size, const unsigned char ip[16])
 static void
 print_tcp(struct hm_addr *addr, int family, const void *ip, unsigned port)
 {
-	static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
+	static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
 	const unsigned char *p = ip;
 	char host[INET6_ADDRSTRLEN];
 
@@ -136,8 +136,8 @@ print_tcp(struct hm_addr *addr, int family, const void *ip, unsigned port)
 	}
 	if (family == AF_INET6) {
 		print_v6(host, sizeof host, p);
-		(void)snprintf(addr->text, sizeof addr->text, "tcp:[%s]:%u",
-		    host, port);
+		(void)snprintf(
+		    addr->text, sizeof addr->text, "tcp:[%s]:%u", host, port);
 	} else {
 		(void)snprintf(addr->text, sizeof addr->text,
 		    "tcp:%u.%u.%u.%u:%u", p[0], p[1], p[2], p[3], port);
@@ -145,8 +145,8 @@ print_tcp(struct hm_addr *addr, int family, const void *ip, unsigned port)
 }
 
 static int
-resolve(struct hm_addr *addr, const char *host, unsigned port,
-    const char *text, struct hm_error *err)
+resolve(struct hm_addr *addr, const char *host, unsigned port, const char *text,
+    struct hm_error *err)
 {
 	struct addrinfo hints, *found;
 	char why[300];
@@ -166,8 +166,7 @@ resolve(struct hm_addr *addr, const char *host, unsigned port,
 	}
 	if (found->ai_family == AF_INET6)
 		print_tcp(addr, AF_INET6,
-		    &((struct sockaddr_in6 *)(void *)found->ai_addr)
-			 ->sin6_addr,
+		    &((struct sockaddr_in6 *)(void *)found->ai_addr)->sin6_addr,
 		    port);
 	else
 		print_tcp(addr, AF_INET,
@@ -198,8 +197,8 @@ parse_tcp(struct hm_addr *addr, const char *rest, unsigned flags,
 		if ((flags & HM_ADDR_LISTEN) == 0)
 			return bad(err, text, "'*' cannot be dialed");
 		addr->wildcard = true;
-		(void)snprintf(addr->text, sizeof addr->text, "tcp:*:%u",
-		    (unsigned)n);
+		(void)snprintf(
+		    addr->text, sizeof addr->text, "tcp:*:%u", (unsigned)n);
 		return 0;
 	}
 	if (rest[0] != '[' && inet_pton(AF_INET, host, &v4) == 1)
@@ -222,8 +221,8 @@ parse_local(struct hm_addr *addr, const char *rest, const char *text,
 	addr->transport = HM_TRANSPORT_LOCAL;
 	if (hm_text_number(rest, "port", 0, UINT64_MAX, &n, NULL) == -1)
 		return bad(err, text, "not a number");
-	(void)snprintf(addr->text, sizeof addr->text, "local:%llu",
-	    (unsigned long long)n);
+	(void)snprintf(
+	    addr->text, sizeof addr->text, "local:%llu", (unsigned long long)n);
 	return 0;
 }
 
@@ -307,8 +306,7 @@ hm_addr_is_remote(const struct hm_addr *addr)
 
 	if (addr->transport != HM_TRANSPORT_TCP)
 		return false;
-	return strncmp(host, "127.", 4) != 0 &&
-	    strncmp(host, "[::1]:", 6) != 0;
+	return strncmp(host, "127.", 4) != 0 && strncmp(host, "[::1]:", 6) != 0;
 }
 
 bool

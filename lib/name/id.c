@@ -13,12 +13,71 @@
 enum { INSIDE = 1, FIRST = 2 };
 #define A INSIDE | FIRST
 static const unsigned char name_bytes[256] = {
-	['-'] = INSIDE, ['.'] = INSIDE, ['_'] = A,
-	['0'] = A, A, A, A, A, A, A, A, A, A,
-	['A'] = A, A, A, A, A, A, A, A, A, A, A, A, A,
-	['N'] = A, A, A, A, A, A, A, A, A, A, A, A, A,
-	['a'] = A, A, A, A, A, A, A, A, A, A, A, A, A,
-	['n'] = A, A, A, A, A, A, A, A, A, A, A, A, A,
+    ['-'] = INSIDE,
+    ['.'] = INSIDE,
+    ['_'] = A,
+    ['0'] = A,
+    A,
+    A,
+    A,
+    A,
+    A,
+    A,
+    A,
+    A,
+    A,
+    ['A'] = A,
+    A,
+    A,
+    A,
+    A,
+    A,
+    A,
+    A,
+    A,
+    A,
+    A,
+    A,
+    A,
+    ['N'] = A,
+    A,
+    A,
+    A,
+    A,
+    A,
+    A,
+    A,
+    A,
+    A,
+    A,
+    A,
+    A,
+    ['a'] = A,
+    A,
+    A,
+    A,
+    A,
+    A,
+    A,
+    A,
+    A,
+    A,
+    A,
+    A,
+    A,
+    ['n'] = A,
+    A,
+    A,
+    A,
+    A,
+    A,
+    A,
+    A,
+    A,
+    A,
+    A,
+    A,
+    A,
 };
 #undef A
 
@@ -68,8 +127,7 @@ take_name(char name[HM_NAME_MAX + 1], const char **p, const char *stop,
 
 /* "[N]"; no leading zeros, so that printing gives the same. */
 static int
-take_index(uint64_t *n, const char **p, const char *text,
-    struct hm_error *err)
+take_index(uint64_t *n, const char **p, const char *text, struct hm_error *err)
 {
 	const char *digits = *p + 1;
 	size_t len = strspn(digits, "0123456789");
@@ -88,8 +146,8 @@ take_index(uint64_t *n, const char **p, const char *text,
 
 /* "PROC[,ACTOR[I][PORT]]" at p. */
 static int
-take_parts(struct hm_id *id, const char *p, const char *text,
-    struct hm_error *err)
+take_parts(
+    struct hm_id *id, const char *p, const char *text, struct hm_error *err)
 {
 	id->depth = HM_ID_PROC;
 	if (take_name(id->proc, &p, ",", text, "proc", err) == -1)
@@ -111,8 +169,8 @@ take_parts(struct hm_id *id, const char *p, const char *text,
 }
 
 static int
-parse_full(struct hm_id *id, const char *text, unsigned flags,
-    struct hm_error *err)
+parse_full(
+    struct hm_id *id, const char *text, unsigned flags, struct hm_error *err)
 {
 	struct hm_addr addr;
 	char first[HM_ADDR_SIZE + 256]; /* a name may be there to resolve */
@@ -147,8 +205,8 @@ is_full(const char *text)
 }
 
 int
-hm_id_parse_dest(struct hm_id *id, const char *text, const char *host,
-    struct hm_error *err)
+hm_id_parse_dest(
+    struct hm_id *id, const char *text, const char *host, struct hm_error *err)
 {
 	if (is_full(text)) {
 		if (parse_full(id, text, HM_ADDR_RESOLVE, err) == -1)
@@ -174,9 +232,8 @@ hm_id_print(const struct hm_id *id, char *buf, size_t size)
 		(void)snprintf(buf, size, "%s,%s,%s[%" PRIu64 "]", id->addr,
 		    id->proc, id->actor, id->index);
 	else
-		(void)snprintf(buf, size,
-		    "%s,%s,%s[%" PRIu64 "][%" PRIu64 "]", id->addr, id->proc,
-		    id->actor, id->index, id->port);
+		(void)snprintf(buf, size, "%s,%s,%s[%" PRIu64 "][%" PRIu64 "]",
+		    id->addr, id->proc, id->actor, id->index, id->port);
 	return buf;
 }
 

@@ -82,8 +82,8 @@ introspect(struct hm_actor *self, const struct hm_envelope *msg)
 	return done == 0 ? HM_TAKEN : hm_refuse(self, "no memory");
 }
 
-static int
-agent(struct hm_actor *self, struct hm_envelope *msg)
+int
+hm_agent_handle(struct hm_actor *self, struct hm_envelope *msg)
 {
 	static const char pong[] = "{\"ok\":true}";
 	const char *text = hm_payload(msg);
@@ -124,7 +124,7 @@ hm_agent_install(struct hm_proc *proc, struct hm_error *err)
 {
 	struct hm_error why;
 
-	if (hm_proc_spawn(proc, "agent", agent, NULL, &why) == NULL)
+	if (hm_proc_spawn(proc, "agent", hm_agent_handle, NULL, &why) == NULL)
 		return hm_fail_kind(err, HM_ERR_AGENT, why.code,
 		    "failed to spawn agent on proc '%s': %s", proc->id.proc,
 		    why.text);

@@ -12,5 +12,7 @@
  * from another machine.  0 or -1 with kind AGENT.
  */
 int hm_agent_install(struct hm_proc *proc, struct hm_error *err);
+/* Its handler, for an actor that answers these too. */
+int hm_agent_handle(struct hm_actor *self, struct hm_envelope *msg);
 
 #endif

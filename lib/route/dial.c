@@ -113,18 +113,25 @@ name_gone(struct peer *peer, enum hm_outcome written, const char *why)
 {
 	struct hm_router *router = peer->router;
 	char name[HM_NAME_MAX + 1], addr[HM_ADDR_SIZE];
-	bool dials = peer->dials;
+	bool dials = peer->dials, in_order = peer->bye && !peer->trouble[0];
+	struct router_stats stats;
 
 	memcpy(name, peer->name, sizeof name);
+	(void)router_stats(router, name, &stats);
 	memcpy(addr, peer->addr, sizeof addr);
 	peer_end(peer, written, why);
 	peer = peer_new(router, PEER_NAME, name, addr);
-	if (peer != NULL)
+	if (peer != NULL) {
 		peer->dials = dials;
+		peer->msgs_in = stats.msgs_in;
+		peer->msgs_out = stats.msgs_out;
+		peer->bytes_in = stats.bytes_in;
+		peer->bytes_out = stats.bytes_out;
+	}
 	if (dials)
 		return;
 	if (router->ops.gone != NULL)
-		router->ops.gone(router->arg, name, why);
+		router->ops.gone(router->arg, name, in_order ? "" : why);
 	else
 		router_unbind(router, name, why);
 }

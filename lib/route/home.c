@@ -27,36 +27,43 @@ peer_of(struct hm_source *source)
 	    offsetof(struct peer, home));
 }
 
-/* The slot of a number, or the free one where it belongs. */
-static struct home_slot *
-slot(struct hm_router *router, uint64_t number)
+/* Where the chain of a number's envelopes begins; numbers are in sequence, so
+ * chains are short. */
+static struct hm_envelope **
+bucket(const struct hm_router *router, uint64_t number)
 {
-	size_t mask = router->nslots - 1, i = (size_t)number & mask;
+	return &router->kept[number & (router->nbuckets - 1)];
+}
 
-	while (router->slots[i].number != 0 &&
-	    router->slots[i].number != number)
-		i = (i + 1) & mask;
-	return &router->slots[i];
+static void
+chain(struct hm_router *router, struct hm_envelope *env)
+{
+	struct hm_envelope **head = bucket(router, env->number);
+
+	env->next = *head;
+	*head = env;
 }
 
 static int
-slots_grow(struct hm_router *router)
+kept_grow(struct hm_router *router)
 {
-	struct home_slot *old = router->slots;
-	size_t i, n = router->nslots;
+	struct hm_envelope **old = router->kept, *env, *next;
+	size_t i, n = router->nbuckets;
 
-	if (router->used_slots * 2 < n)
+	if (router->nkept < n)
 		return 0;
-	router->nslots = n == 0 ? 64 : n * 2;
-	router->slots = calloc(router->nslots, sizeof *router->slots);
-	if (router->slots == NULL) {
-		router->slots = old;
-		router->nslots = n;
-		return -1;
+	router->nbuckets = n == 0 ? 64 : n * 2;
+	router->kept = calloc(router->nbuckets, sizeof *router->kept);
+	if (router->kept == NULL) {
+		router->kept = old;
+		router->nbuckets = n;
+		return n == 0 ? -1 : 0; /* longer chains, then */
 	}
 	for (i = 0; i < n; i++) {
-		if (old[i].number != 0)
-			*slot(router, old[i].number) = old[i];
+		for (env = old[i]; env != NULL; env = next) {
+			next = env->next;
+			chain(router, env);
+		}
 	}
 	free(old);
 	return 0;
@@ -65,42 +72,32 @@ slots_grow(struct hm_router *router)
 static int
 keep(struct hm_router *router, struct hm_envelope *env)
 {
-	struct home_slot *s;
-
-	if (slots_grow(router) == -1)
+	if (kept_grow(router) == -1)
 		return -1;
 	env->number = router->next_home++;
-	s = slot(router, env->number);
-	s->number = env->number;
-	s->env = env;
-	router->used_slots++;
+	chain(router, env);
+	router->nkept++;
 	return 0;
 }
 
-/* Takes the envelope of that number out; the ones behind it move up. */
+/* Takes the envelope of that number out. */
 static struct hm_envelope *
 take(struct hm_router *router, uint64_t number)
 {
-	size_t mask = router->nslots - 1, i, j, home;
-	struct home_slot *s;
-	struct hm_envelope *env;
+	struct hm_envelope **p, *env;
 
-	if (router->nslots == 0 || (s = slot(router, number))->number == 0)
+	if (router->nbuckets == 0)
 		return NULL;
-	env = s->env;
-	router->used_slots--;
-	i = j = (size_t)(s - router->slots);
-	for (;;) {
-		router->slots[i].number = 0;
-		do {
-			j = (j + 1) & mask;
-			if (router->slots[j].number == 0)
-				return env;
-			home = (size_t)router->slots[j].number & mask;
-		} while (((j - home) & mask) < ((j - i) & mask));
-		router->slots[i] = router->slots[j];
-		i = j;
+	p = bucket(router, number);
+	while (*p != NULL && (*p)->number != number)
+		p = &(*p)->next;
+	env = *p;
+	if (env != NULL) {
+		*p = env->next;
+		env->next = NULL;
+		router->nkept--;
 	}
+	return env;
 }
 
 static bool
@@ -257,10 +254,11 @@ home_leave(struct router_local *local)
 	((struct here *)local->here)->local = NULL;
 	source_drop(local->here);
 	local->here = NULL;
-	for (i = 0; i < router->nslots; i++) {
-		if (router->slots[i].number != 0 &&
-		    router->slots[i].env->owner == local)
-			router->slots[i].env->owner = NULL;
+	for (i = 0; i < router->nbuckets; i++) {
+		for (env = router->kept[i]; env != NULL; env = env->next) {
+			if (env->owner == local)
+				env->owner = NULL;
+		}
 	}
 	for (env = router->returns; env != NULL; env = env->next) {
 		if (env->owner == local)
@@ -294,9 +292,9 @@ home_fini(struct hm_router *router)
 		router->returns = env->next;
 		hm_envelope_free(env);
 	}
-	free(router->slots);
-	router->slots = NULL;
-	router->nslots = router->used_slots = 0;
+	free(router->kept);
+	router->kept = NULL;
+	router->nbuckets = router->nkept = 0;
 }
 
 /* One DATA record of env: with its head when from is 0, len payload bytes. */
@@ -530,6 +528,8 @@ router_post(struct router_local *local, struct hm_envelope *env, bool checked)
 		errno = EAGAIN;
 		return -1;
 	}
+	hm_put32(env->head + HM_HEAD_UID, (uint32_t)geteuid());
+	hm_put32(env->head + HM_HEAD_PID, (uint32_t)getpid());
 	env->owner = local;
 	if (peer != NULL) {
 		if (post_to_peer(peer, env) == -1)
@@ -543,8 +543,6 @@ router_post(struct router_local *local, struct hm_envelope *env, bool checked)
 		finish(env, &how);
 		return 0;
 	}
-	hm_put32(env->head + HM_HEAD_UID, (uint32_t)geteuid());
-	hm_put32(env->head + HM_HEAD_PID, (uint32_t)getpid());
 	env->source = local->here;
 	source_hold(env->source);
 	to->deliver(to, env);

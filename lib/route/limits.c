@@ -22,26 +22,25 @@ static const struct key {
 	uint64_t standard, min, max;
 } keys[] = {
 #define LIMIT(member) offsetof(struct hm_limits, member)
-	{ "HOST_SPAWN_READY_TIMEOUT", DURATION, LIMIT(spawn_ready_timeout),
-	    30000, 0, UINT32_MAX },
-	{ "MESSAGE_DELIVERY_TIMEOUT", DURATION, LIMIT(delivery_timeout), 30000,
-	    0, UINT32_MAX },
-	{ "CODEC_MAX_FRAME_LENGTH", SIZE, LIMIT(max_message), 64 * MIB, 1,
-	    10240 * MIB },
-	{ "LINK_WINDOW", SIZE, LIMIT(link_window), MIB, 4096, 1024 * MIB },
-	{ "HOST_MEMORY", SIZE, LIMIT(host_memory), 16 * MIB, 64 * 1024,
-	    UINT64_MAX >> 1 },
-	{ "LINK_SESSION_TIMEOUT", DURATION, LIMIT(session_timeout), 30000, 0,
-	    UINT32_MAX },
-	{ "PROCESS_EXIT_TIMEOUT", DURATION, LIMIT(exit_timeout), 10000, 0,
-	    UINT32_MAX },
-	{ "STOP_ACTOR_TIMEOUT", DURATION, LIMIT(stop_actor_timeout), 10000, 0,
-	    UINT32_MAX },
-	{ "CLEANUP_TIMEOUT", DURATION, LIMIT(cleanup_timeout), 3000, 0,
-	    UINT32_MAX },
-	{ "TERMINATED_SNAPSHOT_RETENTION", COUNT, LIMIT(snapshot_retention),
-	    100, 0, 1000000 },
-	{ "MESSAGE_TTL_DEFAULT", COUNT, LIMIT(ttl), 64, 1, 255 },
+    {"HOST_SPAWN_READY_TIMEOUT", DURATION, LIMIT(spawn_ready_timeout), 30000, 0,
+	UINT32_MAX},
+    {"MESSAGE_DELIVERY_TIMEOUT", DURATION, LIMIT(delivery_timeout), 30000, 0,
+	UINT32_MAX},
+    {"CODEC_MAX_FRAME_LENGTH", SIZE, LIMIT(max_message), 64 * MIB, 1,
+	10240 * MIB},
+    {"LINK_WINDOW", SIZE, LIMIT(link_window), MIB, 4096, 1024 * MIB},
+    {"HOST_MEMORY", SIZE, LIMIT(host_memory), 16 * MIB, 64 * 1024,
+	UINT64_MAX >> 1},
+    {"LINK_SESSION_TIMEOUT", DURATION, LIMIT(session_timeout), 30000, 0,
+	UINT32_MAX},
+    {"PROCESS_EXIT_TIMEOUT", DURATION, LIMIT(exit_timeout), 10000, 0,
+	UINT32_MAX},
+    {"STOP_ACTOR_TIMEOUT", DURATION, LIMIT(stop_actor_timeout), 10000, 0,
+	UINT32_MAX},
+    {"CLEANUP_TIMEOUT", DURATION, LIMIT(cleanup_timeout), 3000, 0, UINT32_MAX},
+    {"TERMINATED_SNAPSHOT_RETENTION", COUNT, LIMIT(snapshot_retention), 100, 0,
+	1000000},
+    {"MESSAGE_TTL_DEFAULT", COUNT, LIMIT(ttl), 64, 1, 255},
 #undef LIMIT
 };
 
@@ -80,13 +79,12 @@ read_value(struct hm_limits *limits, const struct key *key, const char *value,
 	else if (key->form == SIZE)
 		done = hm_text_size(value, what, &n, err);
 	else
-		done = hm_text_number(value, what, key->min, key->max, &n,
-		    err);
+		done = hm_text_number(value, what, key->min, key->max, &n, err);
 	if (done == -1)
 		return -1;
 	if (n < key->min || n > key->max)
-		return hm_fail(err, EINVAL, "%s: '%.60s' is out of range",
-		    what, value);
+		return hm_fail(
+		    err, EINVAL, "%s: '%.60s' is out of range", what, value);
 	store(limits, key, n);
 	return 0;
 }
@@ -100,8 +98,8 @@ hm_limits_from_env(struct hm_limits *limits, struct hm_error *err)
 	size_t i;
 
 	for (i = 0; i < KEYS; i++) {
-		(void)snprintf(name, sizeof name, "HYPERACTOR_%s",
-		    keys[i].name);
+		(void)snprintf(
+		    name, sizeof name, "HYPERACTOR_%s", keys[i].name);
 		value = getenv(name);
 		if (value != NULL &&
 		    read_value(limits, &keys[i], value, "value", &why) == -1)

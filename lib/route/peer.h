@@ -99,12 +99,6 @@ struct own {
 	char addr[HM_ADDR_SIZE];
 };
 
-/* Envelopes posted here and unsettled, by their number. */
-struct home_slot {
-	uint64_t number; /* 0: free */
-	struct hm_envelope *env;
-};
-
 struct hm_router {
 	struct hm_loop *loop;
 	struct hm_limits limits;
@@ -128,8 +122,8 @@ struct hm_router {
 	bool open_to_all, relay, sealed, closing, progress;
 	int reserve_fd; /* given up to refuse when descriptors run out */
 	/* home */
-	struct home_slot *slots;
-	size_t nslots, used_slots;
+	struct hm_envelope **kept; /* posted here and unsettled, by number */
+	size_t nbuckets, nkept;
 	uint64_t next_home;
 	struct hm_envelope *returns, **returns_end; /* to be given back */
 	char lost[HM_ERROR_TEXT]; /* why the uplink was lost, to be told */

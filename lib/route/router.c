@@ -433,12 +433,14 @@ router_unbind(struct hm_router *router, const char *name, const char *why)
 	if (peer == NULL)
 		return;
 	conn = peer->conn;
+	link_hold(&peer->link); /* a flush that fails ends it */
 	if (conn != NULL && conn->link != NULL) {
 		link_say_bye(&peer->link, why);
 		conn_flush(conn);
 	}
 	if (!peer->gone)
 		peer_end(peer, HM_UNKNOWN, why);
+	link_drop(&peer->link);
 }
 
 int

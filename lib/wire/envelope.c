@@ -2,9 +2,7 @@
  * Envelopes: made from a draft or from what came over a link, and read.
  *
  * The head is kept as it stands on the wire and was checked when it was made,
- * so the accessors walk over its lengths without checking them again.  Once a
- * message has come back its head may grow past what the wire takes: it stays
- * here.
+ * so the accessors walk over its lengths without checking them again.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,8 +12,8 @@
 
 #define TTL_DEFAULT 64u
 
-static const char *const outcome_names[] = { "delivered", "not sent",
-	"refused", "timed out", "unknown" };
+static const char *const outcome_names[] = {
+    "delivered", "not sent", "refused", "timed out", "unknown"};
 
 const char *
 hm_outcome_name(enum hm_outcome outcome)
@@ -59,7 +57,7 @@ type_of(const struct hm_envelope *env)
 static struct hm_slice
 next8(const unsigned char **p)
 {
-	struct hm_slice s = { (const char *)*p + 1, **p };
+	struct hm_slice s = {(const char *)*p + 1, **p};
 
 	*p += 1 + s.n;
 	return s;
@@ -68,7 +66,7 @@ next8(const unsigned char **p)
 static struct hm_slice
 next16(const unsigned char **p)
 {
-	struct hm_slice s = { (const char *)*p + 2, hm_get16(*p) };
+	struct hm_slice s = {(const char *)*p + 2, hm_get16(*p)};
 
 	*p += 2 + s.n;
 	return s;
@@ -136,15 +134,15 @@ hm_envelope_wrap(const struct hm_draft *draft, void *payload, size_t len,
 
 	memset(&src, 0, sizeof src);
 	src.payload_len = len;
-	src.ttl = (uint8_t)(draft->ttl == 0	    ? TTL_DEFAULT :
-		draft->ttl > UINT8_MAX ? UINT8_MAX :
-					 draft->ttl);
+	src.ttl = (uint8_t)(draft->ttl == 0	     ? TTL_DEFAULT
+			    : draft->ttl > UINT8_MAX ? UINT8_MAX
+						     : draft->ttl);
 	src.flags = (uint8_t)(draft->flags & (HM_ENV_NOW | HM_ENV_LASTING));
 	src.dest = draft->dest;
-	src.sender = draft->sender != NULL ? draft->sender :
-					     anonymous(&nobody, draft->dest);
-	src.type = draft->type != NULL ? draft->type :
-					 "application/octet-stream";
+	src.sender = draft->sender != NULL ? draft->sender
+					   : anonymous(&nobody, draft->dest);
+	src.type =
+	    draft->type != NULL ? draft->type : "application/octet-stream";
 	src.headers = draft->headers;
 	src.reply_to = draft->reply_to;
 	n = hm_head_write(bytes, &src);
@@ -249,8 +247,10 @@ hm_envelope_set_sender(struct hm_envelope *env, const struct hm_id *sender)
 		errno = EMSGSIZE;
 		return -1;
 	}
+	if (replace_head(env, bytes, (size_t)(p - bytes)) == -1)
+		return -1;
 	env->anonymous = false;
-	return replace_head(env, bytes, (size_t)(p - bytes));
+	return 0;
 }
 
 const void *
@@ -381,7 +381,7 @@ hm_envelope_error_at(const struct hm_envelope *env, size_t i,
 	if (i >= *p++)
 		return false;
 	do {
-		*kind = (enum hm_outcome)*p++;
+		*kind = (enum hm_outcome) * p++;
 		*reason = next16(&p);
 		*at = next16(&p);
 	} while (i-- > 0);

@@ -87,8 +87,8 @@ hm_envelope_print(const struct hm_envelope *env, struct hm_json_out *out)
 
 /* key, value, … of the object; reply-to goes its own way. */
 static int
-read_headers(const struct hm_json *json, const char **pairs,
-    struct hm_error *err)
+read_headers(
+    const struct hm_json *json, const char **pairs, struct hm_error *err)
 {
 	const struct hm_json *h = hm_json_get(json, "headers");
 	size_t n = 0;
@@ -145,8 +145,8 @@ read_payload(const struct hm_json *json, size_t *len, struct hm_error *err)
 }
 
 static int
-read_errors(struct hm_envelope *env, const struct hm_json *json,
-    struct hm_error *err)
+read_errors(
+    struct hm_envelope *env, const struct hm_json *json, struct hm_error *err)
 {
 	const struct hm_json *e = hm_json_get(json, "errors");
 	int kind;
@@ -154,13 +154,13 @@ read_errors(struct hm_envelope *env, const struct hm_json *json,
 	for (e = e == NULL ? NULL : e->child; e != NULL; e = e->next) {
 		kind = hm_outcome_of(hm_json_string(e, "kind", ""));
 		if (kind == -1)
-			return hm_fail(err, EINVAL,
-			    "message: an error of no kind");
+			return hm_fail(
+			    err, EINVAL, "message: an error of no kind");
 		if (hm_envelope_add_error(env, (enum hm_outcome)kind,
 			hm_json_string(e, "reason", ""),
 			hm_json_string(e, "at", "")) == -1)
-			return hm_fail(err, errno, "message: errors: %s",
-			    strerror(errno));
+			return hm_fail(
+			    err, errno, "message: errors: %s", strerror(errno));
 	}
 	return 0;
 }
@@ -172,13 +172,14 @@ read_object(const struct hm_json *json, const struct hm_id *fallback,
 	const char *pairs[2 * HM_HEADERS_MAX + 1];
 	const char *dest = hm_json_string(json, "dest", NULL);
 	struct hm_id to;
-	struct hm_draft draft = { NULL, &to, NULL, 0, 0, NULL, pairs };
+	struct hm_draft draft = {NULL, &to, NULL, 0, 0, NULL, pairs};
 	struct hm_envelope *env;
 	uint64_t ttl;
 	size_t len;
 	void *payload;
 
-	if (json->type != HM_JSON_OBJECT || (dest == NULL && fallback == NULL)) {
+	if (json->type != HM_JSON_OBJECT ||
+	    (dest == NULL && fallback == NULL)) {
 		(void)hm_fail(err, EINVAL,
 		    dest == NULL ? "message: no dest" : "message: no object");
 		return NULL;

@@ -17,7 +17,7 @@ struct cursor {
 static struct hm_slice
 get(struct cursor *c, unsigned width)
 {
-	struct hm_slice s = { NULL, 0 };
+	struct hm_slice s = {NULL, 0};
 	size_t n;
 
 	if (c->bad || (size_t)(c->end - c->p) < width) {
@@ -131,7 +131,7 @@ static bool
 value_fits(struct hm_slice value)
 {
 	return memchr(value.p, '\0', value.n) == NULL &&
-	    hm_text_is_utf8(value.p, value.n);
+	       hm_text_is_utf8(value.p, value.n);
 }
 
 /* The part of *s before the first stop, and *s becomes what is behind it. */
@@ -139,7 +139,7 @@ static struct hm_slice
 cut(struct hm_slice *s, char stop)
 {
 	const char *at = s->n == 0 ? NULL : memchr(s->p, stop, s->n);
-	struct hm_slice part = { s->p, at == NULL ? s->n : (size_t)(at - s->p) };
+	struct hm_slice part = {s->p, at == NULL ? s->n : (size_t)(at - s->p)};
 	size_t gone = part.n + (at != NULL);
 
 	s->p += gone;
@@ -170,10 +170,11 @@ reply_to_fits(struct hm_slice value)
 			actor = cut(&value, '[');
 
 	return hm_addr_text_valid(addr.p, addr.n) &&
-	    hm_name_valid(proc.p, proc.n) && hm_name_valid(actor.p, actor.n) &&
-	    take_number(&value) && value.n > 2 && value.p[0] == '[' &&
-	    cut(&value, '[').n == 0 && value.p[value.n - 1] == ']' &&
-	    take_number(&value) && value.n == 0;
+	       hm_name_valid(proc.p, proc.n) &&
+	       hm_name_valid(actor.p, actor.n) && take_number(&value) &&
+	       value.n > 2 && value.p[0] == '[' && cut(&value, '[').n == 0 &&
+	       value.p[value.n - 1] == ']' && take_number(&value) &&
+	       value.n == 0;
 }
 
 static bool
@@ -189,8 +190,8 @@ check_headers(struct cursor *c, struct hm_error *err)
 	unsigned i, j, n = get_u8(c);
 
 	if (n > HM_HEADERS_MAX)
-		return hm_fail(err, EPROTO, "message with %u headers, at most %d",
-		    n, HM_HEADERS_MAX);
+		return hm_fail(err, EPROTO,
+		    "message with %u headers, at most %d", n, HM_HEADERS_MAX);
 	for (i = 0; i < n; i++) {
 		key = seen[i] = get(c, 1);
 		value = get(c, 2);
@@ -202,8 +203,8 @@ check_headers(struct cursor *c, struct hm_error *err)
 			if (slice_is(key, seen[j].p, seen[j].n))
 				return refuse("second header", key, err);
 		}
-		if (slice_is(key, "reply-to", 8) ? !reply_to_fits(value) :
-						   !value_fits(value))
+		if (slice_is(key, "reply-to", 8) ? !reply_to_fits(value)
+						 : !value_fits(value))
 			return refuse("header value", value, err);
 	}
 	return 0;
@@ -227,11 +228,11 @@ int
 hm_head_read(struct hm_head *head, const unsigned char *p, size_t len,
     struct hm_error *err)
 {
-	struct cursor c = { p + HM_HEAD_DEST, p + len, false };
+	struct cursor c = {p + HM_HEAD_DEST, p + len, false};
 
 	if (len < HM_HEAD_MIN || len > HM_HEAD_MAX)
-		return hm_fail(err, EPROTO, "message with a head of %zu bytes",
-		    len);
+		return hm_fail(
+		    err, EPROTO, "message with a head of %zu bytes", len);
 	head->payload_len = hm_get64(p);
 	head->ttl = p[HM_HEAD_TTL];
 	head->flags = p[HM_HEAD_FLAGS];
@@ -335,7 +336,7 @@ put_headers(struct writer *w, const struct hm_head_source *src)
 long
 hm_head_write(unsigned char p[HM_HEAD_MAX], const struct hm_head_source *src)
 {
-	struct writer w = { p + HM_HEAD_DEST, p + HM_HEAD_ROOM, false };
+	struct writer w = {p + HM_HEAD_DEST, p + HM_HEAD_ROOM, false};
 
 	hm_put64(p, src->payload_len);
 	p[HM_HEAD_TTL] = src->ttl;
@@ -366,8 +367,8 @@ copy(char *to, size_t size, struct hm_slice s)
 }
 
 void
-hm_idref_copy(const struct hm_idref *ref, enum hm_id_depth depth,
-    struct hm_id *id)
+hm_idref_copy(
+    const struct hm_idref *ref, enum hm_id_depth depth, struct hm_id *id)
 {
 	id->depth = depth;
 	copy(id->addr, sizeof id->addr, ref->addr);

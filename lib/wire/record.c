@@ -15,7 +15,7 @@ data_fits(const struct hm_record *rec)
 	if ((rec->flags & HM_DATA_FIRST) == 0)
 		return rec->extra == 0 && rec->len >= 8;
 	return rec->extra >= HM_HEAD_MIN && rec->extra <= HM_HEAD_MAX &&
-	    rec->len >= 8u + rec->extra;
+	       rec->len >= 8u + rec->extra;
 }
 
 /* What the header alone tells. */
@@ -27,18 +27,18 @@ header_fits(const struct hm_record *rec)
 		return data_fits(rec);
 	case HM_REC_SETTLE:
 		return rec->flags == 0 && rec->extra <= HM_UNKNOWN &&
-		    rec->len >= 4 + 12 + 4;
+		       rec->len >= 4 + 12 + 4;
 	case HM_REC_CREDIT:
 		return (rec->flags == 0 || rec->flags == HM_CREDIT_ASK ||
 			   rec->flags == HM_CREDIT_BACK) &&
-		    rec->extra == 0 && rec->len == 8;
+		       rec->extra == 0 && rec->len == 8;
 	case HM_REC_ABORT:
 	case HM_REC_RECEIVED:
 		return rec->flags == 0 && rec->extra == 0 && rec->len == 8;
 	case HM_REC_HELLO:
 	case HM_REC_HELLO_BACK:
 		return rec->flags == 0 && rec->extra == 0 && rec->len >= 43 &&
-		    rec->len <= HM_HELLO_MAX - HM_RECORD_HEADER;
+		       rec->len <= HM_HELLO_MAX - HM_RECORD_HEADER;
 	case HM_REC_HOLD:
 	case HM_REC_RESUME:
 	case HM_REC_BYE:
@@ -72,8 +72,8 @@ dest_fits(const unsigned char *body, size_t len)
 	size_t at = 1u + body[0];
 
 	return at < len && at + 1 + body[at] == len &&
-	    hm_addr_text_valid((const char *)body + 1, body[0]) &&
-	    hm_name_valid((const char *)body + at + 1, body[at]);
+	       hm_addr_text_valid((const char *)body + 1, body[0]) &&
+	       hm_name_valid((const char *)body + at + 1, body[at]);
 }
 
 static bool
@@ -106,13 +106,13 @@ hm_record_peek(const unsigned char *p, size_t len, struct hm_record *rec,
 		return hm_fail(err, EPROTO, "record of %lu bytes, at most %d",
 		    (unsigned long)rec->len, HM_BODY_MAX);
 	if (!header_fits(rec))
-		return hm_fail(err, EPROTO, "not a record (type %u)",
-		    rec->type);
+		return hm_fail(
+		    err, EPROTO, "not a record (type %u)", rec->type);
 	if (len - HM_RECORD_HEADER < rec->len)
 		return 0;
 	if (!body_fits(rec, p + HM_RECORD_HEADER))
-		return hm_fail(err, EPROTO, "malformed record (type %u)",
-		    rec->type);
+		return hm_fail(
+		    err, EPROTO, "malformed record (type %u)", rec->type);
 	return 1;
 }
 
@@ -135,10 +135,10 @@ put_str8(unsigned char *p, const struct hm_slice *s)
 }
 
 size_t
-hm_hello_write(unsigned char *p, enum hm_record_type type,
-    const struct hm_hello *hello)
+hm_hello_write(
+    unsigned char *p, enum hm_record_type type, const struct hm_hello *hello)
 {
-	struct hm_record rec = { 0, (uint8_t)type, 0, 0 };
+	struct hm_record rec = {0, (uint8_t)type, 0, 0};
 	unsigned char *q = p + HM_RECORD_HEADER;
 
 	hm_put32(q, HM_MAGIC);
