@@ -56,7 +56,7 @@ struct hm_draft {
 	const struct hm_id *sender; /* NULL: the posting actor, set by post */
 	const struct hm_id *dest;
 	const char *type; /* NULL: "application/octet-stream" */
-	unsigned ttl;	  /* 0: the default */
+	unsigned ttl;	  /* 0: 64; 255 at most */
 	unsigned flags;	  /* HM_ENV_NOW, HM_ENV_LASTING */
 	const struct hm_id *reply_to; /* NULL: none */
 	const char *const *headers;   /* key, value, …, NULL; or NULL */
@@ -94,7 +94,8 @@ bool hm_envelope_header_at(const struct hm_envelope *env, size_t i,
 /* true and the id, when there is a reply-to that is a port id. */
 bool hm_envelope_reply_to(const struct hm_envelope *env, struct hm_id *id);
 
-/* Errors that a returned message gathered; the last one decides. */
+/* Errors that a returned message gathered; the last one decides.  A reason
+ * that does not fit is cut. */
 int hm_envelope_add_error(struct hm_envelope *env, enum hm_outcome kind,
     const char *reason, const char *at);
 size_t hm_envelope_errors(const struct hm_envelope *env);
@@ -106,8 +107,10 @@ bool hm_envelope_error_at(const struct hm_envelope *env, size_t i,
  * UTF-8 goes as payload_base64.  hm_envelope_print appends to out.
  */
 void hm_envelope_print(const struct hm_envelope *env, struct hm_json_out *out);
-/* Reads what print wrote (sender and errors may be missing; dest too if
- * fallback is not NULL).  vouched fields are ignored. */
+/* Reads what print wrote into a new message: dest may be missing, or without
+ * its address, where fallback_dest is not NULL; everything else may be missing.
+ * Post sets the sender; errors and what was vouched for are dropped.  NULL with
+ * a sentence, as for new. */
 struct hm_envelope *hm_envelope_read(const char *text, size_t len,
     const struct hm_id *fallback_dest, struct hm_error *err);
 

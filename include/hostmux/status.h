@@ -57,7 +57,8 @@ bool hm_state_legal(enum hm_state from, enum hm_state to);
 char *hm_status_print(const struct hm_status *status, bool uptime, char *buf,
     size_t size);
 /* The members of an open JSON object: status, pid, exit, signal, core, reason,
- * addr, agent, started, uptime, ended, cpu, peak_memory (only what is known). */
+ * addr, agent, started, uptime, ended, cpu, peak_memory (only what is known),
+ * and "asked" when it is. */
 void hm_status_put(const struct hm_status *status, struct hm_json_out *out);
 /* The inverse; unknown members are ignored.  -1 if there is no status. */
 int hm_status_get(struct hm_status *status, const struct hm_json *object);

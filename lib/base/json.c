@@ -75,12 +75,16 @@ put_utf8(struct parser *in, unsigned long code)
 {
 	unsigned lead = 0, shift = 0;
 
-	if (code >= 0x10000)
-		lead = 0xf0, shift = 18;
-	else if (code >= 0x800)
-		lead = 0xe0, shift = 12;
-	else if (code >= 0x80)
-		lead = 0xc0, shift = 6;
+	if (code >= 0x10000) {
+		lead = 0xf0;
+		shift = 18;
+	} else if (code >= 0x800) {
+		lead = 0xe0;
+		shift = 12;
+	} else if (code >= 0x80) {
+		lead = 0xc0;
+		shift = 6;
+	}
 	*in->bytes++ = (char)(lead | code >> shift);
 	while (shift > 0) {
 		shift -= 6;
@@ -405,8 +409,6 @@ hm_json_parse(const char *text, size_t len, struct hm_error *err)
 	size_t n = count_values(text, len);
 	struct hm_json *top = NULL;
 
-	/* Neither product nor sum can wrap where text of len bytes exists
-	 * and a node per byte does not fill the address space. */
 	if (n <= (SIZE_MAX - len) / (sizeof *top + 1))
 		top = malloc(n * sizeof *top + len + n);
 	if (top == NULL) {

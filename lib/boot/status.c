@@ -1,5 +1,7 @@
 /*
- * Statuses: the machine is a table, and so is what each state prints.
+ * The status of a proc.  Which change is legal is one table, a set of states
+ * for each state; everything else here is how a status is written: for people,
+ * and as members of a JSON object, where what is unknown does not appear.
  */
 #include <sys/wait.h>
 
@@ -10,32 +12,39 @@
 
 #include "base/sys.h"
 
-static const char *const state_names[] = { "Starting", "Running", "Ready",
-	"Stopping", "Stopped", "Killed", "Failed" };
-
 #define STATES (HM_FAILED + 1)
-#define BIT(state) (1u << (state))
-#define TERMINAL (BIT(HM_STOPPED) | BIT(HM_KILLED) | BIT(HM_FAILED))
+#define TO(state) (1u << (state))
+#define TO_END (TO(HM_STOPPED) | TO(HM_KILLED) | TO(HM_FAILED))
 
-/* What may follow each state; nothing follows a terminal one. */
-static const unsigned legal[STATES] = {
-	[HM_STARTING] = BIT(HM_RUNNING) | BIT(HM_READY) | BIT(HM_STOPPING) |
-	    TERMINAL,
-	[HM_RUNNING] = BIT(HM_READY) | BIT(HM_STOPPING) | TERMINAL,
-	[HM_READY] = BIT(HM_STOPPING) | TERMINAL,
-	[HM_STOPPING] = TERMINAL,
+static const struct {
+	const char *name;
+	unsigned to;
+} states[STATES] = {
+    [HM_STARTING] = {"Starting",
+	TO(HM_RUNNING) | TO(HM_READY) | TO(HM_STOPPING) | TO_END},
+    [HM_RUNNING] = {"Running", TO(HM_READY) | TO(HM_STOPPING) | TO_END},
+    [HM_READY] = {"Ready", TO(HM_STOPPING) | TO_END},
+    [HM_STOPPING] = {"Stopping", TO_END},
+    [HM_STOPPED] = {"Stopped", 0},
+    [HM_KILLED] = {"Killed", 0},
+    [HM_FAILED] = {"Failed", 0},
 };
+
+/* Not in POSIX, and yet the same bit wherever there is a core to dump. */
+#ifndef WCOREDUMP
+#define WCOREDUMP(status) (((status)&0x80) != 0)
+#endif
 
 bool
 hm_state_terminal(enum hm_state state)
 {
-	return state >= HM_STOPPED;
+	return states[state].to == 0;
 }
 
 const char *
 hm_state_name(enum hm_state state)
 {
-	return state < STATES ? state_names[state] : "?";
+	return states[state].name;
 }
 
 int
@@ -44,7 +53,7 @@ hm_state_of(const char *name)
 	int i;
 
 	for (i = 0; i < STATES; i++) {
-		if (strcmp(state_names[i], name) == 0)
+		if (strcmp(states[i].name, name) == 0)
 			return i;
 	}
 	return -1;
@@ -53,37 +62,62 @@ hm_state_of(const char *name)
 bool
 hm_state_legal(enum hm_state from, enum hm_state to)
 {
-	return from < STATES && to < STATES && (legal[from] & BIT(to)) != 0;
+	return (states[from].to & TO(to)) != 0;
 }
 
 static double
 uptime_of(const struct hm_status *status)
 {
-	double up;
+	double up =
+	    (status->ended > 0 ? status->ended : sys_wall()) - status->started;
 
-	if (status->started <= 0)
-		return 0;
-	up = (status->ended > 0 ? status->ended : sys_wall()) -
-	    status->started;
-	return up < 0 ? 0 : up;
+	return up > 0 ? up : 0; /* the wall clock may go back */
+}
+
+/* " up 3s", " up 4m7s", " up 2d1h": the two largest units. */
+static void
+print_uptime(const struct hm_status *status, char *buf, size_t size)
+{
+	static const struct {
+		unsigned long seconds;
+		char unit;
+	} units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
+	unsigned long up;
+	size_t i = 0;
+
+	buf[0] = '\0';
+	if (!(status->started > 0))
+		return;
+	up = (unsigned long)uptime_of(status);
+	while (i < 3 && up < units[i].seconds)
+		i++;
+	if (i == 3)
+		(void)snprintf(buf, size, " up %lus", up);
+	else
+		(void)snprintf(buf, size, " up %lu%c%lu%c",
+		    up / units[i].seconds, units[i].unit,
+		    up % units[i].seconds / units[i + 1].seconds,
+		    units[i + 1].unit);
 }
 
 char *
-hm_status_print(const struct hm_status *status, bool uptime, char *buf,
-    size_t size)
+hm_status_print(
+    const struct hm_status *status, bool uptime, char *buf, size_t size)
 {
-	char up[32] = "";
+	char up[64] = "";
 
-	if (uptime && status->state != HM_STARTING)
-		(void)snprintf(up, sizeof up, " up %.0fs",
-		    uptime_of(status));
+	if (uptime)
+		print_uptime(status, up, sizeof up);
 	switch (status->state) {
+	case HM_STARTING:
+		(void)snprintf(buf, size, "Starting");
+		break;
 	case HM_READY:
 		(void)snprintf(buf, size, "Ready at %s%s", status->addr, up);
 		break;
 	case HM_STOPPED:
-		(void)snprintf(buf, size, "Stopped(exit=%d)",
-		    status->exit_code);
+		(void)snprintf(
+		    buf, size, "Stopped(exit=%d)", status->exit_code);
 		break;
 	case HM_KILLED:
 		(void)snprintf(buf, size, "Killed(sig=%d%s)", status->signal,
@@ -93,8 +127,8 @@ hm_status_print(const struct hm_status *status, bool uptime, char *buf,
 		(void)snprintf(buf, size, "Failed(%s)", status->reason);
 		break;
 	default:
-		(void)snprintf(buf, size, "%s%s",
-		    hm_state_name(status->state), up);
+		(void)snprintf(
+		    buf, size, "%s%s", hm_state_name(status->state), up);
 		break;
 	}
 	return buf;
@@ -107,41 +141,49 @@ put_text(struct hm_json_out *out, const char *key, const char *text)
 		hm_json_put_string(out, key, text);
 }
 
+static void
+put_seconds(struct hm_json_out *out, const char *key, double seconds)
+{
+	if (seconds > 0)
+		hm_json_put_double(out, key, seconds);
+}
+
 void
 hm_status_put(const struct hm_status *status, struct hm_json_out *out)
 {
 	hm_json_put_string(out, "status", hm_state_name(status->state));
 	if (status->pid > 0)
-		hm_json_put_u64(out, "pid", (uint64_t)status->pid);
+		hm_json_put_i64(out, "pid", status->pid);
 	if (status->state == HM_STOPPED)
 		hm_json_put_i64(out, "exit", status->exit_code);
 	if (status->state == HM_KILLED) {
 		hm_json_put_i64(out, "signal", status->signal);
 		hm_json_put_bool(out, "core", status->core);
 	}
-	put_text(out, "reason", status->reason);
 	if (status->asked)
 		hm_json_put_bool(out, "asked", true);
+	put_text(out, "reason", status->reason);
 	put_text(out, "addr", status->addr);
 	put_text(out, "agent", status->agent);
-	if (status->started > 0) {
-		hm_json_put_double(out, "started", status->started);
+	put_seconds(out, "started", status->started);
+	if (status->started > 0)
 		hm_json_put_double(out, "uptime", uptime_of(status));
-	}
-	if (status->ended > 0)
-		hm_json_put_double(out, "ended", status->ended);
-	if (status->cpu >= 0 && hm_state_terminal(status->state))
+	put_seconds(out, "ended", status->ended);
+	if (status->cpu >= 0)
 		hm_json_put_double(out, "cpu", status->cpu);
 	if (status->peak_memory > 0)
 		hm_json_put_u64(out, "peak_memory", status->peak_memory);
 }
 
+/* A number up to max, 0 if it is missing or larger. */
 static int
-get_int(const struct hm_json *object, const char *key)
+get_int(const struct hm_json *object, const char *key, int max)
 {
-	double n = hm_json_double(object, key, 0);
+	uint64_t n;
 
-	return n > -1e9 && n < 1e9 ? (int)n : 0;
+	if (hm_json_u64(object, key, &n) == -1 || n > (uint64_t)max)
+		return 0;
+	return (int)n;
 }
 
 static void
@@ -155,23 +197,22 @@ hm_status_get(struct hm_status *status, const struct hm_json *object)
 {
 	int state = hm_state_of(hm_json_string(object, "status", ""));
 
-	memset(status, 0, sizeof *status);
-	status->cpu = -1;
 	if (state == -1)
 		return -1;
+	memset(status, 0, sizeof *status);
 	status->state = (enum hm_state)state;
-	status->pid = get_int(object, "pid");
-	status->exit_code = get_int(object, "exit");
-	status->signal = get_int(object, "signal");
+	status->pid = get_int(object, "pid", INT32_MAX);
+	status->exit_code = get_int(object, "exit", 255);
+	status->signal = get_int(object, "signal", 127);
 	status->core = hm_json_bool(object, "core", false);
 	status->asked = hm_json_bool(object, "asked", false);
+	get_text(object, "reason", status->reason, sizeof status->reason);
+	get_text(object, "addr", status->addr, sizeof status->addr);
+	get_text(object, "agent", status->agent, sizeof status->agent);
 	status->started = hm_json_double(object, "started", 0);
 	status->ended = hm_json_double(object, "ended", 0);
 	status->cpu = hm_json_double(object, "cpu", -1);
 	(void)hm_json_u64(object, "peak_memory", &status->peak_memory);
-	get_text(object, "addr", status->addr, sizeof status->addr);
-	get_text(object, "agent", status->agent, sizeof status->agent);
-	get_text(object, "reason", status->reason, sizeof status->reason);
 	return 0;
 }
 
@@ -181,9 +222,7 @@ hm_status_from_wait(struct hm_status *status, int wait_status)
 	if (WIFSIGNALED(wait_status)) {
 		status->state = HM_KILLED;
 		status->signal = WTERMSIG(wait_status);
-#ifdef WCOREDUMP
-		status->core = WCOREDUMP(wait_status) != 0;
-#endif
+		status->core = WCOREDUMP(wait_status);
 	} else {
 		status->state = HM_STOPPED;
 		status->exit_code = WEXITSTATUS(wait_status);

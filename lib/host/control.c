@@ -22,7 +22,7 @@
 #define REQUEST_MAX ((size_t)1024 * 1024)
 /* What a request leaves behind here (a watch, a wait) is smaller. */
 #define LASTING_MAX ((size_t)64 * 1024)
-/* "names": an array of strings. NULL in *names if it is missing. */
+
 int
 request_names(struct request *req, const struct hm_json **names)
 {

@@ -295,7 +295,7 @@ void
 reap_put_summary(const struct reap *reap, struct hm_json_out *out)
 {
 	hm_json_put_u64(out, "attempted", reap->attempted);
-	hm_json_put_u64(out, "ok", reap->ok);
+	hm_json_put_u64(out, "succeeded", reap->ok);
 	hm_json_put_u64(out, "failed", reap->failed);
 }
 

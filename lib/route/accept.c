@@ -157,8 +157,11 @@ greeted(struct conn *conn, const struct hm_hello *hello, struct hm_error *err)
 	struct router_greeting g;
 	struct hm_hello back;
 	struct peer *peer = NULL;
+	bool resume = hello->kind == HM_HELLO_RESUME;
 
-	if (read_greeting(&g, conn, hello, err) == 0 &&
+	if (resume)
+		peer = peer_of_session(router, hello, err);
+	else if (read_greeting(&g, conn, hello, err) == 0 &&
 	    may_greet(router, &g, err) == 0)
 		peer = peer_for(router, &g, err);
 	if (peer == NULL) {
@@ -171,17 +174,22 @@ greeted(struct conn *conn, const struct hm_hello *hello, struct hm_error *err)
 	back.kind = hello->kind;
 	back.session = hello->session;
 	back.max_message = router->limits.max_message;
+	back.received = peer->link.received;
 	back.credit = peer->link.granted;
 	back.addr.p = router_id(router);
 	back.addr.n = strlen(back.addr.p);
 	back.name.p = peer->name;
 	back.name.n = strlen(peer->name);
 	conn_answer(conn, &back);
+	if (conn->state == CONN_CLOSED && resume)
+		return hm_fail(err, ENOMEM, "no memory");
 	if (conn->state == CONN_CLOSED) {
 		peer_end(peer, HM_NOT_SENT, "no memory");
 		return hm_fail(err, ENOMEM, "no memory");
 	}
 	greeting_remove(router, conn);
+	if (resume)
+		return peer_resumed(peer, conn, hello, err);
 	peer_open(peer, conn, hello);
 	if (peer->link.window < LINK_WINDOW_MIN)
 		router_reclaim(router);

@@ -24,13 +24,17 @@ fill_hello(struct conn *conn, struct hm_hello *hello)
 	struct hm_router *router = peer->router;
 	const char *id = router_id(router);
 
-	(void)sys_random(&peer->session, sizeof peer->session);
+	if (!peer->resuming)
+		(void)sys_random(&peer->session, sizeof peer->session);
 	hello->major = HM_WIRE_MAJOR;
 	hello->minor = HM_WIRE_MINOR;
 	hello->session = peer->session;
+	hello->received = peer->link.received;
 	hello->max_message = router->limits.max_message;
 	hello->credit = peer->link.granted;
-	if (peer->kind == PEER_UPLINK) {
+	if (peer->resuming) {
+		hello->kind = HM_HELLO_RESUME;
+	} else if (peer->kind == PEER_UPLINK) {
 		hello->kind = (uint8_t)router->attach_kind;
 		hello->name.p = peer->name;
 		hello->name.n = strlen(peer->name);
@@ -51,6 +55,8 @@ greeted(struct conn *conn, const struct hm_hello *hello, struct hm_error *err)
 	struct hm_router *router = peer->router;
 	char name[HM_NAME_MAX + 1], id[HM_ADDR_SIZE];
 
+	if (peer->resuming)
+		return peer_resumed(peer, conn, hello, err);
 	if (hello->name.n > HM_NAME_MAX || hello->addr.n >= sizeof id)
 		return hm_fail(err, EPROTO, "peer greets with a bad name");
 	snprintf(name, sizeof name, "%.*s", (int)hello->name.n,
@@ -58,6 +64,7 @@ greeted(struct conn *conn, const struct hm_hello *hello, struct hm_error *err)
 	snprintf(id, sizeof id, "%.*s", (int)hello->addr.n, hello->addr.p);
 	if (peer->kind == PEER_HOST)
 		memcpy(peer->id, id, sizeof id);
+	peer->dialed = true;
 	peer_open(peer, conn, hello);
 	if (peer->kind == PEER_UPLINK && router->attached != NULL) {
 		memcpy(peer->name, name, sizeof name);
@@ -93,7 +100,7 @@ dial_failed(struct peer *peer, const struct hm_error *err)
 	snprintf(peer->trouble, sizeof peer->trouble, "%.95s", err->text);
 	how.reason.p = peer->trouble;
 	how.reason.n = strlen(peer->trouble);
-	if (peer->now) {
+	if (peer->now && !peer->resuming) {
 		peer->now = false;
 		link_return_parked(&peer->link, HM_ENV_NOW, &how);
 		home_return_now(peer, HM_ENV_NOW, &how);
@@ -136,8 +143,8 @@ name_gone(struct peer *peer, enum hm_outcome written, const char *why)
 		router_unbind(router, name, why);
 }
 
-static void
-dial_ended(struct peer *peer, const struct hm_error *err)
+void
+peer_over(struct peer *peer, const struct hm_error *err)
 {
 	struct hm_router *router = peer->router;
 	enum hm_outcome written = peer->bye ? HM_NOT_SENT : HM_UNKNOWN;
@@ -177,13 +184,21 @@ ended(struct conn *conn, const struct hm_error *err)
 	conn_bury(router, conn);
 	peer->conn = NULL;
 	if (open) {
-		dial_ended(peer, err);
+		if (!peer_suspend(peer, err))
+			peer_over(peer, err);
 		return;
 	}
 	if (peer->kind == PEER_UPLINK && router->attached != NULL) {
 		router->attached(router->attached_arg, NULL, NULL, err);
 		router->attached = NULL;
 		peer_end(peer, HM_NOT_SENT, err->text);
+		return;
+	}
+	/* Refused: that session is not known there any more. */
+	if (peer->resuming &&
+	    (err->kind == HM_ERR_DENIED || err->code == EPROTO ||
+		peer_resume_expired(peer))) {
+		peer_over(peer, err);
 		return;
 	}
 	dial_failed(peer, err);

@@ -116,8 +116,16 @@ static void
 on_retry(void *arg)
 {
 	struct peer *peer = arg;
+	struct hm_error err;
 
-	if (!link_idle(&peer->link) || peer->outgoing != NULL)
+	if (peer_resume_expired(peer)) {
+		(void)hm_fail(&err, ETIMEDOUT, "%s", peer->trouble);
+		peer_over(peer, &err);
+		return;
+	}
+	if (peer->resuming && !peer->dialed)
+		return;
+	if (peer->resuming || !link_idle(&peer->link) || peer->outgoing != NULL)
 		peer_due(peer, true);
 }
 
@@ -218,6 +226,7 @@ peer_open(struct peer *peer, struct conn *conn, const struct hm_hello *hello)
 	peer->session = hello->session;
 	peer->link.credit = hello->credit;
 	peer->link.max_message = hello->max_message;
+	peer->link.keep = peer->remote;
 	peer->backoff = 0;
 	peer->trouble[0] = '\0';
 	peer->progress = hm_loop_now(peer->router->loop);

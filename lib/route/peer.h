@@ -65,6 +65,8 @@ struct peer {
 	struct peer *dirty_next;
 	enum peer_kind kind;
 	bool dirty, lazy, gone, remote, reserved, dials, now, bye;
+	bool dialed, resuming; /* we opened it; it broke and may come back */
+	uint64_t resume_until;
 	char name[HM_NAME_MAX + 1];
 	char addr[HM_ADDR_SIZE]; /* to dial, and what it is known by */
 	char dial[HM_ADDR_SIZE]; /* where to dial instead (a route), or "" */
@@ -154,7 +156,20 @@ void peer_open(struct peer *peer, struct conn *conn,
 /* dial.c */
 int peer_dial(struct peer *peer, struct hm_error *err);
 extern const struct conn_ops dial_conn_ops;
+/* The session of peer is over: as its kind has it. */
+void peer_over(struct peer *peer, const struct hm_error *err);
 void dial_failed(struct peer *peer, const struct hm_error *err);
+
+/* resume.c */
+/* A connection of peer broke: true if its session waits to be resumed. */
+bool peer_suspend(struct peer *peer, const struct hm_error *err);
+bool peer_resume_expired(const struct peer *peer);
+/* The session goes on over conn. */
+int peer_resumed(struct peer *peer, struct conn *conn,
+    const struct hm_hello *hello, struct hm_error *err);
+/* The peer whose session that is, ready for a new connection; NULL: unknown. */
+struct peer *peer_of_session(struct hm_router *router,
+    const struct hm_hello *hello, struct hm_error *err);
 
 /* accept.c */
 extern const struct conn_ops accept_conn_ops;

@@ -31,6 +31,7 @@ flush_dirty(struct hm_router *router)
 		if (peer->conn != NULL) {
 			conn_flush(peer->conn);
 		} else if (peer->addr[0] != '\0' && peer->kind != PEER_CROSS &&
+		    (!peer->resuming || peer->dialed) &&
 		    !hm_timer_running(&peer->retry) &&
 		    peer_dial(peer, &err) == -1) {
 			dial_failed(peer, &err);

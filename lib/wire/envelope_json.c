@@ -1,7 +1,12 @@
 /*
- * The textual form of an envelope, for pipelines: one JSON object.
+ * The textual form of an envelope: one JSON object.
+ *
+ * What print writes, read takes: but what read makes is a new message.  It is
+ * sent by whoever posts it, not by the sender that stands there, carries no
+ * errors of an earlier journey, and nothing that only a host may vouch for.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +15,68 @@
 #include "wire/record.h"
 
 static void
-print_errors(const struct hm_envelope *env, struct hm_json_out *out)
+put_id(struct hm_json_out *out, const char *key, const struct hm_id *id)
+{
+	char text[HM_ID_TEXT];
+
+	hm_json_put_string(out, key, hm_id_print(id, text, sizeof text));
+}
+
+static void
+put_slice(struct hm_json_out *out, const char *key, struct hm_slice s)
+{
+	hm_json_put_bytes(out, key, s.p, s.n);
+}
+
+static void
+put_vouched(struct hm_json_out *out, const struct hm_envelope *env)
+{
+	if (hm_envelope_uid(env) != HM_UID_UNKNOWN)
+		hm_json_put_u64(out, "uid", hm_envelope_uid(env));
+	if (hm_envelope_pid(env) != 0)
+		hm_json_put_u64(out, "pid", hm_envelope_pid(env));
+	if ((hm_envelope_flags(env) & HM_ENV_REMOTE) != 0)
+		hm_json_put_bool(out, "remote", true);
+}
+
+static void
+put_headers(struct hm_json_out *out, const struct hm_envelope *env)
+{
+	struct hm_slice key, value;
+	char name[HM_TYPE_MAX + 1];
+	size_t i;
+
+	hm_json_open(out, "headers", '{');
+	for (i = 0; hm_envelope_header_at(env, i, &key, &value); i++) {
+		memcpy(name, key.p, key.n);
+		name[key.n] = '\0';
+		put_slice(out, name, value);
+	}
+	hm_json_close(out, '}');
+}
+
+static void
+put_payload(struct hm_json_out *out, const struct hm_envelope *env)
+{
+	char *text;
+
+	if (hm_text_is_utf8(hm_payload(env), env->payload_len)) {
+		hm_json_put_bytes(
+		    out, "payload", hm_payload(env), env->payload_len);
+		return;
+	}
+	text = malloc(hm_base64_size(env->payload_len));
+	if (text == NULL) {
+		out->failed = true;
+		return;
+	}
+	hm_base64_encode(env->payload, env->payload_len, text);
+	hm_json_put_string(out, "payload_base64", text);
+	free(text);
+}
+
+static void
+put_errors(struct hm_json_out *out, const struct hm_envelope *env)
 {
 	enum hm_outcome kind;
 	struct hm_slice reason, at;
@@ -22,191 +88,197 @@ print_errors(const struct hm_envelope *env, struct hm_json_out *out)
 	for (i = 0; hm_envelope_error_at(env, i, &kind, &reason, &at); i++) {
 		hm_json_open(out, NULL, '{');
 		hm_json_put_string(out, "kind", hm_outcome_name(kind));
-		hm_json_put_bytes(out, "reason", reason.p, reason.n);
-		hm_json_put_bytes(out, "at", at.p, at.n);
+		put_slice(out, "reason", reason);
+		put_slice(out, "at", at);
 		hm_json_close(out, '}');
 	}
 	hm_json_close(out, ']');
-}
-
-static void
-print_headers(const struct hm_envelope *env, struct hm_json_out *out)
-{
-	struct hm_slice key, value;
-	char name[256];
-	size_t i;
-
-	hm_json_open(out, "headers", '{');
-	for (i = 0; hm_envelope_header_at(env, i, &key, &value); i++) {
-		memcpy(name, key.p, key.n);
-		name[key.n] = '\0';
-		hm_json_put_bytes(out, name, value.p, value.n);
-	}
-	hm_json_close(out, '}');
-}
-
-static void
-print_payload(const struct hm_envelope *env, struct hm_json_out *out)
-{
-	size_t len = hm_payload_len(env);
-	char *text;
-
-	if (hm_text_is_utf8(hm_payload(env), len)) {
-		hm_json_put_bytes(out, "payload", hm_payload(env), len);
-		return;
-	}
-	text = malloc(hm_base64_size(len));
-	if (text == NULL) {
-		out->failed = true;
-		return;
-	}
-	hm_base64_encode(hm_payload(env), len, text);
-	hm_json_put_string(out, "payload_base64", text);
-	free(text);
 }
 
 void
 hm_envelope_print(const struct hm_envelope *env, struct hm_json_out *out)
 {
 	struct hm_id id;
-	struct hm_slice type = hm_envelope_type(env);
-	char text[HM_ID_TEXT];
 
 	hm_json_open(out, NULL, '{');
 	hm_envelope_sender(env, &id);
-	hm_json_put_string(out, "sender", hm_id_print(&id, text, sizeof text));
+	put_id(out, "sender", &id);
 	hm_envelope_dest(env, &id);
-	hm_json_put_string(out, "dest", hm_id_print(&id, text, sizeof text));
-	hm_json_put_bytes(out, "type", type.p, type.n);
+	put_id(out, "dest", &id);
+	put_slice(out, "type", hm_envelope_type(env));
 	hm_json_put_u64(out, "ttl", hm_envelope_ttl(env));
-	print_headers(env, out);
-	print_payload(env, out);
-	print_errors(env, out);
+	put_vouched(out, env);
+	put_headers(out, env);
+	put_payload(out, env);
+	put_errors(out, env);
 	hm_json_close(out, '}');
 }
 
-/* key, value, … of the object; reply-to goes its own way. */
-static int
-read_headers(
-    const struct hm_json *json, const char **pairs, struct hm_error *err)
-{
-	const struct hm_json *h = hm_json_get(json, "headers");
-	size_t n = 0;
+/* What an object is read into before it becomes an envelope. */
+struct reading {
+	const struct hm_json *json;
+	struct hm_draft draft;
+	struct hm_id sender, dest;
+	const char *headers[2 * HM_HEADERS_MAX + 1];
+	struct hm_error *err;
+};
 
-	if (h != NULL && h->type != HM_JSON_OBJECT)
-		return hm_fail(err, EINVAL, "message: headers is no object");
-	for (h = h == NULL ? NULL : h->child; h != NULL; h = h->next) {
-		if (h->type != HM_JSON_STRING || strlen(h->string) != h->len)
-			return hm_fail(err, EINVAL,
-			    "message: header '%.64s' is no text", h->key);
-		if (n == 2 * HM_HEADERS_MAX)
-			return hm_fail(err, EINVAL,
-			    "message: more than %d headers", HM_HEADERS_MAX);
-		pairs[n++] = h->key;
-		pairs[n++] = h->string;
+static int
+bad(struct reading *in, const char *key, const char *why)
+{
+	return hm_fail(in->err, EINVAL, "envelope: '%.64s' %s", key, why);
+}
+
+/* 1 and *text, 0 when it is missing, -1 when it is no text. */
+static int
+get_text(struct reading *in, const char *key, const char **text)
+{
+	if (hm_json_get(in->json, key) == NULL)
+		return 0;
+	*text = hm_json_string(in->json, key, NULL);
+	return *text != NULL ? 1 : bad(in, key, "is not a text");
+}
+
+/* A misspelt member would be a message that says something else. */
+static int
+check_members(struct reading *in)
+{
+	static const char known[] = " sender dest type ttl uid pid remote "
+				    "headers payload payload_base64 errors ";
+	const struct hm_json *member;
+	char word[32];
+
+	if (in->json->type != HM_JSON_OBJECT)
+		return hm_fail(in->err, EINVAL, "envelope: not an object");
+	for (member = in->json->child; member != NULL; member = member->next) {
+		(void)snprintf(word, sizeof word, " %.29s ", member->key);
+		if (strchr(member->key, ' ') != NULL ||
+		    strstr(known, word) == NULL)
+			return bad(in, member->key, "is not a member of it");
 	}
-	pairs[n] = NULL;
 	return 0;
 }
 
-static void *
-read_payload(const struct hm_json *json, size_t *len, struct hm_error *err)
+static int
+read_sender(struct reading *in)
 {
-	const struct hm_json *text = hm_json_get(json, "payload");
-	const struct hm_json *coded = hm_json_get(json, "payload_base64");
-	const struct hm_json *from = text != NULL ? text : coded;
-	unsigned char *bytes;
-	long n;
+	const char *text;
+	int got = get_text(in, "sender", &text);
 
-	if (from != NULL && from->type != HM_JSON_STRING) {
-		(void)hm_fail(err, EINVAL, "message: payload is no text");
-		return NULL;
+	if (got != 1)
+		return got;
+	if (hm_id_parse(&in->sender, text, in->err) == -1)
+		return -1;
+	if (in->sender.depth != HM_ID_ACTOR)
+		return bad(in, "sender", "is not an actor's id");
+	in->draft.sender = &in->sender;
+	return 0;
+}
+
+/* Nothing is resolved here: only on command lines. */
+static int
+read_dest(struct reading *in, const struct hm_id *fallback)
+{
+	const char *text;
+	int got = get_text(in, "dest", &text);
+
+	in->draft.dest = &in->dest;
+	if (got == -1)
+		return -1;
+	if (got == 0) {
+		if (fallback == NULL)
+			return bad(in, "dest", "is missing");
+		in->dest = *fallback;
+		return 0;
 	}
-	bytes = malloc(from == NULL ? 1 : from->len + 3);
-	if (bytes == NULL) {
-		(void)hm_fail(err, ENOMEM, "no memory");
-		return NULL;
-	}
-	*len = 0;
-	if (from != NULL && from == text) {
-		memcpy(bytes, from->string, from->len);
-		*len = from->len;
-	} else if (from != NULL) {
-		n = hm_base64_decode(from->string, from->len, bytes);
-		if (n == -1) {
-			free(bytes);
-			(void)hm_fail(err, EINVAL,
-			    "message: payload_base64 is not base64");
-			return NULL;
-		}
-		*len = (size_t)n;
-	}
-	return bytes;
+	if (fallback != NULL && strchr(text, ':') == NULL)
+		return hm_id_parse_dest(
+		    &in->dest, text, fallback->addr, in->err);
+	if (hm_id_parse(&in->dest, text, in->err) == -1)
+		return -1;
+	if (in->dest.depth == HM_ID_PROC)
+		(void)snprintf(in->dest.actor, sizeof in->dest.actor, "main");
+	in->dest.depth = HM_ID_PORT;
+	return 0;
 }
 
 static int
-read_errors(
-    struct hm_envelope *env, const struct hm_json *json, struct hm_error *err)
+read_ttl(struct reading *in)
 {
-	const struct hm_json *e = hm_json_get(json, "errors");
-	int kind;
+	uint64_t n;
 
-	for (e = e == NULL ? NULL : e->child; e != NULL; e = e->next) {
-		kind = hm_outcome_of(hm_json_string(e, "kind", ""));
-		if (kind == -1)
-			return hm_fail(
-			    err, EINVAL, "message: an error of no kind");
-		if (hm_envelope_add_error(env, (enum hm_outcome)kind,
-			hm_json_string(e, "reason", ""),
-			hm_json_string(e, "at", "")) == -1)
-			return hm_fail(
-			    err, errno, "message: errors: %s", strerror(errno));
+	if (hm_json_get(in->json, "ttl") == NULL)
+		return 0;
+	if (hm_json_u64(in->json, "ttl", &n) == -1 || n > UINT8_MAX)
+		return bad(in, "ttl", "is not a number up to 255");
+	in->draft.ttl = (unsigned)n;
+	return 0;
+}
+
+static int
+read_headers(struct reading *in)
+{
+	const struct hm_json *list = hm_json_get(in->json, "headers");
+	const struct hm_json *header;
+	size_t n = 0;
+
+	if (list == NULL)
+		return 0;
+	if (list->type != HM_JSON_OBJECT)
+		return bad(in, "headers", "is not an object");
+	if (list->len > HM_HEADERS_MAX)
+		return bad(in, "headers", "are too many");
+	for (header = list->child; header != NULL; header = header->next) {
+		in->headers[n++] = header->key;
+		in->headers[n] = hm_json_string(list, header->key, NULL);
+		if (in->headers[n++] == NULL)
+			return bad(in, header->key, "is not a text");
 	}
+	in->draft.headers = in->headers;
 	return 0;
 }
 
 static struct hm_envelope *
-read_object(const struct hm_json *json, const struct hm_id *fallback,
-    struct hm_error *err)
+make_binary(struct reading *in, const struct hm_json *text)
 {
-	const char *pairs[2 * HM_HEADERS_MAX + 1];
-	const char *dest = hm_json_string(json, "dest", NULL);
-	struct hm_id to;
-	struct hm_draft draft = {NULL, &to, NULL, 0, 0, NULL, pairs};
-	struct hm_envelope *env;
-	uint64_t ttl;
-	size_t len;
-	void *payload;
+	struct hm_envelope *env = NULL;
+	void *payload = malloc(text->len / 4 * 3 + 3);
+	long n;
 
-	if (json->type != HM_JSON_OBJECT ||
-	    (dest == NULL && fallback == NULL)) {
-		(void)hm_fail(err, EINVAL,
-		    dest == NULL ? "message: no dest" : "message: no object");
+	if (payload == NULL) {
+		(void)hm_fail(
+		    in->err, ENOMEM, "no memory for %zu bytes", text->len);
 		return NULL;
 	}
-	if (dest == NULL)
-		to = *fallback;
-	else if (hm_id_parse_dest(&to, dest,
-		     fallback == NULL ? "" : fallback->addr, err) == -1)
-		return NULL;
-	draft.type = hm_json_string(json, "type", NULL);
-	if (hm_json_u64(json, "ttl", &ttl) == 0 && ttl <= UINT8_MAX)
-		draft.ttl = (unsigned)ttl;
-	if (read_headers(json, pairs, err) == -1)
-		return NULL;
-	payload = read_payload(json, &len, err);
-	if (payload == NULL)
-		return NULL;
-	env = hm_envelope_wrap(&draft, payload, len, err);
-	if (env == NULL) {
+	n = hm_base64_decode(text->string, text->len, payload);
+	if (n == -1)
+		(void)bad(in, "payload_base64", "is not base64");
+	else
+		env = hm_envelope_wrap(&in->draft, payload, (size_t)n, in->err);
+	if (env == NULL)
 		free(payload);
-		return NULL;
-	}
-	if (read_errors(env, json, err) == -1) {
-		hm_envelope_free(env);
-		return NULL;
-	}
 	return env;
+}
+
+static struct hm_envelope *
+make(struct reading *in)
+{
+	const struct hm_json *text = hm_json_get(in->json, "payload");
+	const struct hm_json *base64 = hm_json_get(in->json, "payload_base64");
+
+	if (text != NULL && base64 != NULL)
+		(void)bad(in, "payload", "is there twice");
+	else if (text != NULL && text->type != HM_JSON_STRING)
+		(void)bad(in, "payload", "is not a text");
+	else if (base64 != NULL && base64->type != HM_JSON_STRING)
+		(void)bad(in, "payload_base64", "is not a text");
+	else if (base64 != NULL)
+		return make_binary(in, base64);
+	else
+		return hm_envelope_new(&in->draft,
+		    text != NULL ? text->string : "",
+		    text != NULL ? text->len : 0, in->err);
+	return NULL;
 }
 
 struct hm_envelope *
@@ -214,11 +286,21 @@ hm_envelope_read(const char *text, size_t len,
     const struct hm_id *fallback_dest, struct hm_error *err)
 {
 	struct hm_json *json = hm_json_parse(text, len, err);
-	struct hm_envelope *env;
+	struct hm_envelope *env = NULL;
+	struct reading in;
 
 	if (json == NULL)
 		return NULL;
-	env = read_object(json, fallback_dest, err);
+	memset(&in, 0, sizeof in);
+	in.json = json;
+	in.err = err;
+	if (check_members(&in) == 0 && read_sender(&in) == 0 &&
+	    read_dest(&in, fallback_dest) == 0 && read_ttl(&in) == 0 &&
+	    get_text(&in, "type", &in.draft.type) != -1 &&
+	    read_headers(&in) == 0)
+		env = make(&in);
+	if (env != NULL)
+		env->anonymous = true; /* post sets the sender */
 	hm_json_free(json);
 	return env;
 }

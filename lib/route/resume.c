@@ -1,0 +1,79 @@
+/*
+ * Resuming: a TCP link that broke goes on over a new connection.
+ *
+ * Whoever dialed it dials again, as long as LINK_SESSION_TIMEOUT allows, and
+ * greets with the session's number and how many records it has; the answer
+ * says the same of the other direction, and each side sends the rest.  A link
+ * that said BYE, broke the protocol, or is a Unix link is over instead.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "route/peer.h"
+
+bool
+peer_suspend(struct peer *peer, const struct hm_error *err)
+{
+	struct hm_router *router = peer->router;
+	uint64_t pause = peer->dialed ? 0 : router->limits.session_timeout;
+
+	if (!peer->link.keep || peer->bye || router->closing ||
+	    err->code == EPROTO || router->limits.session_timeout == 0)
+		return false;
+	snprintf(peer->trouble, sizeof peer->trouble, "%.95s",
+	    err->code == 0 ? "link broke" : err->text);
+	peer->resuming = true;
+	peer->resume_until = hm_loop_now(router->loop) +
+	    router->limits.session_timeout;
+	return hm_timer_start(router->loop, &peer->retry, pause) == 0;
+}
+
+bool
+peer_resume_expired(const struct peer *peer)
+{
+	return peer->resuming &&
+	    hm_loop_now(peer->router->loop) >= peer->resume_until;
+}
+
+int
+peer_resumed(struct peer *peer, struct conn *conn,
+    const struct hm_hello *hello, struct hm_error *err)
+{
+	if (link_resumed(&peer->link, hello->received) == -1)
+		return hm_fail(err, EPROTO, "peer has what was never sent");
+	hm_timer_stop(peer->router->loop, &peer->retry);
+	peer->resuming = false;
+	peer->backoff = 0;
+	peer->trouble[0] = '\0';
+	conn->ops = &dial_conn_ops;
+	conn->owner = peer;
+	peer->conn = conn;
+	conn_open(conn, &peer->link);
+	peer_due(peer, true);
+	return 0;
+}
+
+struct peer *
+peer_of_session(struct hm_router *router, const struct hm_hello *hello,
+    struct hm_error *err)
+{
+	struct peer *peer = router->peers;
+
+	while (peer != NULL &&
+	    (peer->session != hello->session || !peer->link.keep ||
+		peer->dialed))
+		peer = peer->next;
+	if (peer == NULL) {
+		(void)hm_fail_kind(err, HM_ERR_DENIED, ESTALE,
+		    "session is not known any more");
+		return NULL;
+	}
+	/* The connection it had is dead, only nobody has told us yet. */
+	if (peer->conn != NULL) {
+		peer->conn->link = NULL;
+		conn_bury(router, peer->conn);
+		peer->conn = NULL;
+	}
+	return peer;
+}
