@@ -31,8 +31,8 @@ size_t hm_base64_size(size_t len);
 void hm_base64_encode(const void *bytes, size_t len, char *out);
 /* Strict; out has room for len * 3 / 4 + 3; -1 EINVAL, else the length. */
 long hm_base64_decode(const char *text, size_t len, void *out);
-/* Control bytes as \xNN, and backslash as \\; always NUL-terminated, cut at
- * size; returns out. */
+/* Control bytes and what is not UTF-8 as \xNN, and backslash as \\; always
+ * NUL-terminated, cut between characters to fit size > 0; returns out. */
 char *hm_text_safe(const void *bytes, size_t len, char *out, size_t size);
 bool hm_text_is_utf8(const void *bytes, size_t len);
 /* Bytes of the character at the front of len > 0 bytes, 0 if it is none. */

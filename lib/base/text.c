@@ -178,30 +178,6 @@ bad:
 	return -1;
 }
 
-char *
-hm_text_safe(const void *bytes, size_t len, char *out, size_t size)
-{
-	static const char hex[] = "0123456789abcdef";
-	const unsigned char *p = bytes;
-	size_t n = 0;
-
-	for (; len > 0 && n + 5 <= size; len--, p++) {
-		if (*p == '\\') {
-			out[n++] = '\\';
-			out[n++] = '\\';
-		} else if (*p < 32 || *p == 127) {
-			out[n++] = '\\';
-			out[n++] = 'x';
-			out[n++] = hex[*p >> 4];
-			out[n++] = hex[*p & 15];
-		} else {
-			out[n++] = (char)*p;
-		}
-	}
-	out[n] = '\0';
-	return out;
-}
-
 size_t
 hm_text_utf8_length(const void *bytes, size_t len)
 {
@@ -245,4 +221,45 @@ hm_text_is_utf8(const void *bytes, size_t len)
 			return false;
 	}
 	return true;
+}
+
+/* Bytes of the character at p that may be printed as it is, 0 if it may not:
+ * no character, or a control (U+0080 to U+009F make terminals do things too).
+ */
+static size_t
+printable_length(const unsigned char *p, size_t len)
+{
+	size_t n = hm_text_utf8_length(p, len);
+
+	if (n == 1 && (*p < ' ' || *p == 127 || *p == '\\'))
+		return 0;
+	return n == 2 && p[0] == 0xc2 && p[1] < 0xa0 ? 0 : n;
+}
+
+char *
+hm_text_safe(const void *bytes, size_t len, char *out, size_t size)
+{
+	static const char hex[] = "0123456789abcdef";
+	const unsigned char *p = bytes;
+	size_t at = 0, n;
+
+	/* Five bytes are the most that one step writes, with the NUL. */
+	for (; len > 0 && at + 5 <= size; p += n, len -= n) {
+		n = printable_length(p, len);
+		memcpy(out + at, p, n);
+		at += n;
+		if (n > 0)
+			continue;
+		n = 1;
+		out[at++] = '\\';
+		if (*p == '\\') {
+			out[at++] = '\\';
+			continue;
+		}
+		out[at++] = 'x';
+		out[at++] = hex[*p >> 4];
+		out[at++] = hex[*p & 15];
+	}
+	out[at] = '\0';
+	return out;
 }

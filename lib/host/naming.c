@@ -195,7 +195,7 @@ op_unbind(struct request *req)
 
 /* The owner says how its proc is. */
 int
-op_op_set_status(struct request *req, const struct hm_json *set)
+op_set_status(struct request *req, const struct hm_json *set)
 {
 	struct entry *entry = request_owned(req);
 	const struct hm_json *tail = hm_json_get(req->json, "tail");

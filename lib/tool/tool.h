@@ -66,6 +66,10 @@ struct hm_loop *tool_loop(struct tool *tool);
  * is what to exit with. */
 struct hm_proc *tool_attach(const struct tool *tool, struct hm_loop *loop,
     const char *host, const char *name, int *status);
+/* "w1", or the whole id of a proc on host (an id address): its name.  -1: a
+ * sentence, of kind INVALID or NOPROC. */
+int tool_proc_name(const char *text, const char *host,
+    char name[HM_NAME_MAX + 1], struct hm_error *err);
 /* stdout flushed and healthy: status, else TOOL_SYSTEM with a sentence. */
 int tool_close(const struct tool *tool, int status);
 

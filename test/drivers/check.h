@@ -1,7 +1,11 @@
-/* CHECK: says where and what failed, and ends the driver with 1. */
+/*
+ * CHECK says where and what failed, and ends the driver with 1; a driver that
+ * is content says nothing.
+ */
 #ifndef CHECK_H
 #define CHECK_H
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -13,5 +17,17 @@
 			exit(1);                                               \
 		}                                                              \
 	} while (0)
+
+/* The same sequence in every run: below n. */
+static inline unsigned
+check_random(unsigned n)
+{
+	static uint64_t x = 0x9e3779b97f4a7c15u;
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	return (unsigned)((x >> 11) % n);
+}
 
 #endif
