@@ -13,35 +13,35 @@
 #define OPT_DEADLINE 257
 #define OPT_HOST 258
 
-static struct tool tool = { "proc-reap",
-	"[-t TIMEOUT] [-j MAX] [--deadline T] [-r REASON] [-k | -w] "
-	"(--all | NAME...) | --host [-t TIMEOUT]",
-	"  -t, --timeout TIME  grace of each before SIGKILL; with -w, of the wait\n"
-	"  -j, --jobs MAX      procs ended at a time (64)\n"
-	"      --deadline TIME what is left then is killed\n"
-	"  -r, --reason TEXT   why, for those who ask later\n"
-	"  -k, --kill          SIGKILL at once\n"
-	"  -w, --wait          only wait\n"
-	"      --all           every proc spawned or joined since the last --all\n"
-	"      --host          all procs, then the host\n"
-	"  NAME                a name or a proc id; -: names from stdin\n",
-	HM_LOG_WARNING };
+static struct tool tool = {"proc-reap",
+    "[-t TIMEOUT] [-j MAX] [--deadline T] [-r REASON] [-k | -w] "
+    "(--all | NAME...) | --host [-t TIMEOUT]",
+    "  -t, --timeout TIME  grace of each before SIGKILL; with -w, of the wait\n"
+    "  -j, --jobs MAX      procs ended at a time (64)\n"
+    "      --deadline TIME what is left then is killed\n"
+    "  -r, --reason TEXT   why, for those who ask later\n"
+    "  -k, --kill          SIGKILL at once\n"
+    "  -w, --wait          only wait\n"
+    "      --all           every proc spawned or joined since the last --all\n"
+    "      --host          all procs, then the host\n"
+    "  NAME                a name or a proc id; -: names from stdin\n",
+    HM_LOG_WARNING};
 
 static const struct option longs[] = {
-	{ "timeout", required_argument, NULL, 't' },
-	{ "jobs", required_argument, NULL, 'j' },
-	{ "deadline", required_argument, NULL, OPT_DEADLINE },
-	{ "reason", required_argument, NULL, 'r' },
-	{ "kill", no_argument, NULL, 'k' },
-	{ "wait", no_argument, NULL, 'w' },
-	{ "all", no_argument, NULL, OPT_ALL },
-	{ "host", no_argument, NULL, OPT_HOST },
-	{ "at", required_argument, NULL, 'H' },
-	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },
-	{ "quiet", no_argument, NULL, 'q' },
-	{ "verbose", no_argument, NULL, 'v' },
-	{ NULL, 0, NULL, 0 },
+    {"timeout", required_argument, NULL, 't'},
+    {"jobs", required_argument, NULL, 'j'},
+    {"deadline", required_argument, NULL, OPT_DEADLINE},
+    {"reason", required_argument, NULL, 'r'},
+    {"kill", no_argument, NULL, 'k'},
+    {"wait", no_argument, NULL, 'w'},
+    {"all", no_argument, NULL, OPT_ALL},
+    {"host", no_argument, NULL, OPT_HOST},
+    {"at", required_argument, NULL, 'H'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {"quiet", no_argument, NULL, 'q'},
+    {"verbose", no_argument, NULL, 'v'},
+    {NULL, 0, NULL, 0},
 };
 
 struct reap {
@@ -67,8 +67,8 @@ read_options(struct reap *reap, int argc, char **argv)
 			reap->timeout = optarg;
 			break;
 		case 'j':
-			reap->max = tool_number(&tool, optarg, "-j", 1,
-			    UINT32_MAX);
+			reap->max =
+			    tool_number(&tool, optarg, "-j", 1, UINT32_MAX);
 			break;
 		case 'r':
 			reap->reason = optarg;
@@ -101,8 +101,7 @@ check_options(const struct reap *reap, int names)
 		tool_usage(&tool, "options -k and -w exclude each other");
 	if (reap->end_host && (reap->kill || reap->wait || reap->all ||
 				  reap->deadline != NULL || names > 0))
-		tool_usage(&tool,
-		    "option --host goes with -t, -j and -r only");
+		tool_usage(&tool, "option --host goes with -t, -j and -r only");
 	if (!reap->end_host && !reap->all && names == 0)
 		tool_usage(&tool, "no NAME, and not --all");
 	if (reap->all && names > 0)
@@ -137,8 +136,8 @@ put_stdin(struct hm_json_out *out, const char *host)
 	}
 	free(line);
 	if (status == 0 && ferror(stdin)) {
-		tool_say(&tool, HM_LOG_ERROR, "read (stdin): %s",
-		    strerror(errno));
+		tool_say(
+		    &tool, HM_LOG_ERROR, "read (stdin): %s", strerror(errno));
 		status = TOOL_SYSTEM;
 	}
 	return status;
@@ -166,17 +165,17 @@ timeout_of(const struct reap *reap)
 }
 
 static int
-write_request(struct reap *reap, struct hm_json_out *out, char **names,
-    const char *host)
+write_request(
+    struct reap *reap, struct hm_json_out *out, char **names, const char *host)
 {
 	int status = 0;
 
 	hm_json_open(out, NULL, '{');
 	hm_json_put_string(out, "op",
-	    reap->end_host  ? "shutdown" :
-		reap->wait  ? "reap" :
-		reap->kill  ? "kill" :
-			      "terminate");
+	    reap->end_host ? "shutdown"
+	    : reap->wait   ? "reap"
+	    : reap->kill   ? "kill"
+			   : "terminate");
 	if (!reap->end_host || reap->timeout != NULL)
 		put_seconds(out, "timeout", timeout_of(reap));
 	if (reap->deadline != NULL)
@@ -184,16 +183,16 @@ write_request(struct reap *reap, struct hm_json_out *out, char **names,
 		    tool_duration(&tool, reap->deadline, "--deadline"));
 	if (reap->max != 0)
 		hm_json_put_u64(out, "max", reap->max);
-	hm_json_put_string(out, "reason",
-	    reap->reason == NULL ? "proc-reap" : reap->reason);
+	hm_json_put_string(
+	    out, "reason", reap->reason == NULL ? "proc-reap" : reap->reason);
 	if (reap->all) {
 		hm_json_put_bool(out, "all", true);
 	} else if (!reap->end_host) {
 		hm_json_open(out, "names", '[');
 		for (; status == 0 && *names != NULL; names++)
-			status = strcmp(*names, "-") == 0 ?
-			    put_stdin(out, host) :
-			    put_name(out, *names, host);
+			status = strcmp(*names, "-") == 0
+				     ? put_stdin(out, host)
+				     : put_name(out, *names, host);
 		hm_json_close(out, ']');
 	}
 	hm_json_close(out, '}');
@@ -234,9 +233,9 @@ take_summary(struct reap *reap, const struct hm_json *answer)
 	printf("attempted=%llu ok=%llu failed=%llu\n",
 	    (unsigned long long)attempted, (unsigned long long)ok,
 	    (unsigned long long)reap->failed);
-	reap->status = reap->failed == 0 ? 0 :
-	    reap->failed == reap->late	 ? TOOL_TIME :
-					   TOOL_NO;
+	reap->status = reap->failed == 0	    ? 0
+		       : reap->failed == reap->late ? TOOL_TIME
+						    : TOOL_NO;
 	reap->done = !reap->end_host;
 }
 
@@ -244,8 +243,8 @@ static int
 on_answer(struct hm_actor *self, struct hm_envelope *msg)
 {
 	struct reap *reap = hm_actor_arg(self);
-	struct hm_json *json = hm_json_parse(hm_payload(msg),
-	    hm_payload_len(msg), NULL);
+	struct hm_json *json =
+	    hm_json_parse(hm_payload(msg), hm_payload_len(msg), NULL);
 	const struct hm_json *record;
 
 	if (!hm_json_bool(json, "ok", false)) {
@@ -271,11 +270,11 @@ on_return(struct hm_actor *self, struct hm_envelope *env)
 {
 	struct reap *reap = hm_actor_arg(self);
 	enum hm_outcome kind = HM_UNKNOWN;
-	struct hm_slice why = { "", 0 }, at;
+	struct hm_slice why = {"", 0}, at;
 
 	if (hm_envelope_errors(env) > 0)
-		(void)hm_envelope_error_at(env, hm_envelope_errors(env) - 1,
-		    &kind, &why, &at);
+		(void)hm_envelope_error_at(
+		    env, hm_envelope_errors(env) - 1, &kind, &why, &at);
 	tool_say(&tool, HM_LOG_ERROR, "request came back (%s): %.*s",
 	    hm_outcome_name(kind), (int)why.n, why.p);
 	reap->status = kind == HM_TIMED_OUT ? TOOL_TIME : TOOL_NO;
@@ -301,10 +300,10 @@ ask(struct reap *reap, struct hm_proc *proc, char **names)
 	struct hm_json_out out;
 	struct hm_error err;
 	struct hm_id dest, reply;
-	struct hm_draft draft = { NULL, &dest, "application/json", 0, 0,
-		&reply, NULL };
-	struct hm_actor *actor = hm_proc_spawn(proc, "main", on_answer, reap,
-	    &err);
+	struct hm_draft draft = {
+	    NULL, &dest, "application/json", 0, 0, &reply, NULL};
+	struct hm_actor *actor =
+	    hm_proc_spawn(proc, "main", on_answer, reap, &err);
 	struct hm_envelope *env = NULL;
 	char *text;
 	size_t len;

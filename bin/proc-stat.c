@@ -10,32 +10,32 @@
 
 #define ANSWER_MS 10000
 
-static struct tool tool = { "proc-stat",
-	"[-a] [-f] [--json] [--tail] [NAME...] | PROC,ACTOR",
-	"  -a, --all           also service, local, clients and what has ended\n"
-	"  -f, --follow        each change as it happens\n"
-	"      --json          an object a line\n"
-	"      --tail          also the last lines of output\n"
-	"  NAME                a name or a proc id; 0 if all of them are Ready\n"
-	"  PROC,ACTOR          what that actor is doing\n",
-	HM_LOG_WARNING };
+static struct tool tool = {"proc-stat",
+    "[-a] [-f] [--json] [--tail] [NAME...] | PROC,ACTOR",
+    "  -a, --all           also service, local, clients and what has ended\n"
+    "  -f, --follow        each change as it happens\n"
+    "      --json          an object a line\n"
+    "      --tail          also the last lines of output\n"
+    "  NAME                a name or a proc id; 0 if all of them are Ready\n"
+    "  PROC,ACTOR          what that actor is doing\n",
+    HM_LOG_WARNING};
 
 #define OPT_JSON 256
 #define OPT_TAIL 257
 
 static const struct option longs[] = {
-	{ "all", no_argument, NULL, 'a' },
-	{ "follow", no_argument, NULL, 'f' },
-	{ "json", no_argument, NULL, OPT_JSON },
-	{ "tail", no_argument, NULL, OPT_TAIL },
-	TOOL_LONG,
+    {"all", no_argument, NULL, 'a'},
+    {"follow", no_argument, NULL, 'f'},
+    {"json", no_argument, NULL, OPT_JSON},
+    {"tail", no_argument, NULL, OPT_TAIL},
+    TOOL_LONG,
 };
 
 #define CELLS 9
-static const char *const columns[] = { "NAME", "PID", "STATUS", "UPTIME",
-	"MSGS_IN", "MSGS_OUT", "BYTES_IN", "BYTES_OUT", "QUEUED", NULL };
-static const char *const counters[] = { "msgs_in", "msgs_out", "bytes_in",
-	"bytes_out", "queued" };
+static const char *const columns[] = {"NAME", "PID", "STATUS", "UPTIME",
+    "MSGS_IN", "MSGS_OUT", "BYTES_IN", "BYTES_OUT", "QUEUED", NULL};
+static const char *const counters[] = {
+    "msgs_in", "msgs_out", "bytes_in", "bytes_out", "queued"};
 
 struct stat_run {
 	const char *host;
@@ -43,8 +43,10 @@ struct stat_run {
 	char (*names)[HM_NAME_MAX + 1]; /* of NAME… */
 	bool *ended;			/* -f: those that have */
 	size_t n;
-	struct table *table; /* NULL when following */
-	bool ready, done;    /* all shown were Ready; nothing more to come */
+	struct table *table;	  /* NULL when following */
+	struct hm_json **answers; /* shown, their tails not yet */
+	size_t nanswers;
+	bool ready, done; /* all shown were Ready; nothing more to come */
 	int status;
 };
 
@@ -70,8 +72,8 @@ fill_cells(struct cells *cells, const struct hm_json *record)
 		(void)snprintf(cells->number[1], sizeof cells->number[1], "%ld",
 		    (long)status.pid);
 	if (uptime >= 0)
-		(void)snprintf(cells->number[3], sizeof cells->number[3],
-		    "%.0f", uptime);
+		(void)snprintf(
+		    cells->number[3], sizeof cells->number[3], "%.0f", uptime);
 	for (i = 0; i < sizeof counters / sizeof *counters; i++) {
 		if (hm_json_u64(record, counters[i], &n) == 0)
 			(void)snprintf(cells->number[4 + i],
@@ -80,28 +82,28 @@ fill_cells(struct cells *cells, const struct hm_json *record)
 	}
 	for (i = 1; i < CELLS; i++)
 		cells->cell[i] = cells->number[i];
-	cells->cell[2] = hm_status_print(&status, false, cells->status,
-	    sizeof cells->status);
+	cells->cell[2] = hm_status_print(
+	    &status, false, cells->status, sizeof cells->status);
 }
 
 /* A row that cannot wait for the others' widths. */
 static void
 print_row(const struct stat_run *run, const char *const *cells)
 {
-	static const int widths[CELLS] = { 12, 7, 28, 6, 8, 8, 10, 10, 0 };
+	static const int widths[CELLS] = {12, 7, 28, 6, 8, 8, 10, 10, 0};
 	char safe[HM_ERROR_TEXT];
 	size_t i;
 
 	for (i = 0; i < CELLS; i++) {
-		(void)hm_text_safe(cells[i], cells[i] == NULL ? 0 :
-								strlen(cells[i]),
-		    safe, sizeof safe);
-		printf(run->aligned ? "%s%-*s" : "%s%.0d%s",
-		    i == 0	     ? "" :
-			run->aligned ? "  " :
-				       "\t",
-		    run->aligned ? widths[i] : 0,
-		    safe[0] == '\0' ? "-" : safe);
+		(void)hm_text_safe(cells[i],
+		    cells[i] == NULL ? 0 : strlen(cells[i]), safe, sizeof safe);
+		if (safe[0] == '\0')
+			(void)strcpy(safe, "-");
+		if (run->aligned)
+			printf("%-*s%s", widths[i], safe,
+			    i + 1 < CELLS ? "  " : "");
+		else
+			printf("%s%s", safe, i + 1 < CELLS ? "\t" : "");
 	}
 	(void)putchar('\n');
 }
@@ -131,9 +133,22 @@ print_tail(const struct hm_json *record)
 	for (line = tail->child; line != NULL; line = line->next) {
 		if (line->type == HM_JSON_STRING)
 			printf("%s: %s\n", hm_json_string(record, "name", "?"),
-			    hm_text_safe(line->string, line->len, safe,
-				sizeof safe));
+			    hm_text_safe(
+				line->string, line->len, safe, sizeof safe));
 	}
+}
+
+static void
+print_tails(const struct hm_json *answer)
+{
+	const struct hm_json *procs = hm_json_get(answer, "procs"), *record;
+
+	if (procs == NULL)
+		print_tail(hm_json_get(answer, "proc"));
+	else
+		for (record = procs->child; record != NULL;
+		     record = record->next)
+			print_tail(record);
 }
 
 static void
@@ -158,8 +173,8 @@ show(struct stat_run *run, const struct hm_json *record)
 	if (hm_json_get(record, "ended") == NULL)
 		return;
 	for (i = 0; i < run->n; i++) {
-		if (strcmp(run->names[i],
-			hm_json_string(record, "name", "")) == 0)
+		if (strcmp(run->names[i], hm_json_string(record, "name", "")) ==
+		    0)
 			run->ended[i] = true;
 	}
 }
@@ -170,6 +185,348 @@ show_all(struct stat_run *run, const struct hm_json *procs)
 	const struct hm_json *record;
 
 	for (record = procs == NULL ? NULL : procs->child; record != NULL;
-	    record = record->next)
+	     record = record->next)
 		show(run, record);
+}
+
+static void
+read_options(struct stat_run *run, int argc, char **argv)
+{
+	int opt;
+
+	while ((opt = getopt_long(
+		    argc, argv, "+:af" TOOL_OPTIONS, longs, NULL)) != -1) {
+		switch (opt) {
+		case 'a':
+			run->all = true;
+			break;
+		case 'f':
+			run->follow = true;
+			break;
+		case OPT_JSON:
+			run->json = true;
+			break;
+		case OPT_TAIL:
+			run->tail = true;
+			break;
+		default:
+			(void)tool_option(&tool, opt, &run->host);
+		}
+	}
+}
+
+static int
+read_names(struct stat_run *run, char **args, const char *host)
+{
+	struct hm_error err;
+
+	while (args[run->n] != NULL)
+		run->n++;
+	run->names = calloc(run->n + 1, sizeof *run->names);
+	run->ended = calloc(run->n + 1, sizeof *run->ended);
+	run->answers = calloc(run->n + 1, sizeof *run->answers);
+	if (run->names == NULL || run->ended == NULL || run->answers == NULL) {
+		(void)hm_fail(&err, ENOMEM, "no memory");
+		return tool_fail(&tool, &err);
+	}
+	for (run->n = 0; args[run->n] != NULL; run->n++) {
+		if (tool_proc_name(
+			args[run->n], host, run->names[run->n], &err) == -1)
+			return tool_fail(&tool, &err);
+	}
+	return 0;
+}
+
+/* The request of one answer: of all, of name, or the watch of run. */
+static char *
+request(const struct stat_run *run, const char *op, const char *name)
+{
+	struct hm_json_out out;
+	size_t i;
+
+	hm_json_out_init(&out);
+	hm_json_open(&out, NULL, '{');
+	hm_json_put_string(&out, "op", op);
+	if (name != NULL)
+		hm_json_put_string(&out, "name", name);
+	hm_json_put_bool(&out, "all", run->all);
+	hm_json_put_bool(&out, "tail", run->tail);
+	if (run->follow && run->n > 0) {
+		hm_json_open(&out, "names", '[');
+		for (i = 0; i < run->n; i++)
+			hm_json_put_string(&out, NULL, run->names[i]);
+		hm_json_close(&out, ']');
+	}
+	hm_json_close(&out, '}');
+	return hm_json_out_take(&out, NULL);
+}
+
+static struct hm_json *
+ask(struct stat_run *run, struct hm_actor *actor, const char *op,
+    const char *name)
+{
+	char *text = request(run, op, name);
+	struct hm_error err;
+	struct hm_json *answer = NULL;
+
+	(void)hm_fail(&err, ENOMEM, "no memory");
+	if (text != NULL)
+		answer = hm_control(actor, text, ANSWER_MS, &err);
+	free(text);
+	if (answer == NULL && run->status != TOOL_NO)
+		run->status = tool_fail(&tool, &err);
+	else if (answer == NULL)
+		(void)tool_fail(&tool, &err);
+	return answer;
+}
+
+/* How things are now. */
+static void
+show_once(struct stat_run *run, struct hm_actor *actor)
+{
+	struct hm_json *answer;
+	size_t i;
+
+	if (!run->json && (run->table = table_new(stdout, columns)) == NULL) {
+		run->status = TOOL_SYSTEM;
+		return;
+	}
+	for (i = 0; i < run->n || (run->n == 0 && i == 0); i++) {
+		answer = run->n == 0 ? ask(run, actor, "list", NULL)
+				     : ask(run, actor, "status", run->names[i]);
+		if (answer == NULL)
+			continue;
+		run->answers[run->nanswers++] = answer;
+		if (run->n == 0)
+			show_all(run, hm_json_get(answer, "procs"));
+		else
+			show(run, hm_json_get(answer, "proc"));
+	}
+	if (run->table != NULL)
+		(void)table_end(run->table);
+	for (i = 0; i < run->nanswers; i++) {
+		if (!run->json)
+			print_tails(run->answers[i]);
+		hm_json_free(run->answers[i]);
+	}
+	if (run->n > 0 && !run->ready && run->status == 0)
+		run->status = TOOL_NO;
+}
+
+static bool
+all_ended(const struct stat_run *run)
+{
+	size_t i = 0;
+
+	while (i < run->n && run->ended[i])
+		i++;
+	return run->n > 0 && i == run->n;
+}
+
+static int
+on_change(struct hm_actor *self, struct hm_envelope *msg)
+{
+	struct stat_run *run = hm_actor_arg(self);
+	struct hm_json *json =
+	    hm_json_parse(hm_payload(msg), hm_payload_len(msg), NULL);
+	const struct hm_json *change = hm_json_get(json, "change");
+	uint64_t lagged;
+
+	if (!hm_json_bool(json, "ok", false)) {
+		tool_say(&tool, HM_LOG_ERROR, "%s",
+		    hm_json_string(json, "error", "no answer"));
+		run->status = TOOL_NO;
+		run->done = true;
+	}
+	if (hm_json_u64(json, "lagged", &lagged) == 0)
+		tool_say(&tool, HM_LOG_WARNING, "%llu changes missed",
+		    (unsigned long long)lagged);
+	if (change != NULL)
+		show(run, change);
+	else
+		show_all(run, hm_json_get(json, "procs"));
+	if (fflush(stdout) != 0 || all_ended(run))
+		run->done = true;
+	hm_json_free(json);
+	return HM_TAKEN;
+}
+
+static void
+on_lost(void *arg, const char *why)
+{
+	struct stat_run *run = arg;
+
+	tool_say(&tool, HM_LOG_ERROR, "host lost: %s", why);
+	run->status = TOOL_NO;
+	run->done = true;
+}
+
+/* A name that is not known will not end. */
+static void
+check_known(struct stat_run *run, struct hm_actor *actor)
+{
+	struct hm_json *answer;
+	size_t i;
+
+	for (i = 0; i < run->n; i++) {
+		answer = ask(run, actor, "status", run->names[i]);
+		run->ended[i] = answer == NULL;
+		hm_json_free(answer);
+	}
+	run->done = all_ended(run);
+}
+
+static void
+follow(struct stat_run *run, struct hm_actor *actor)
+{
+	struct hm_id dest, reply;
+	struct hm_draft draft = {
+	    NULL, &dest, "application/json", 0, 0, &reply, NULL};
+	struct hm_proc *proc = hm_actor_proc(actor);
+	struct hm_envelope *env = NULL;
+	char *text;
+
+	check_known(run, actor);
+	if (!run->json && run->aligned)
+		print_row(run, columns);
+	hm_id_set(&dest, hm_proc_host(proc), "service", "host_agent", 0,
+	    HM_PORT_DEFAULT);
+	hm_port_id(actor, HM_PORT_DEFAULT, &reply);
+	hm_proc_on_lost(proc, on_lost, run);
+	text = request(run, "watch", NULL);
+	if (text != NULL)
+		env = hm_envelope_new(&draft, text, strlen(text), NULL);
+	free(text);
+	if (env == NULL || hm_post_unchecked(actor, env) == -1) {
+		hm_envelope_free(env);
+		tool_say(&tool, HM_LOG_ERROR, "watch: no memory");
+		run->status = TOOL_SYSTEM;
+		return;
+	}
+	while (!run->done && hm_loop_turn(hm_proc_loop(proc), -1) == 0)
+		continue;
+}
+
+/* The actor of that id among those that its proc's agent tells of. */
+static void
+show_actor(struct stat_run *run, const struct hm_json *told, const char *id)
+{
+	static const char *const heads[] = {
+	    "ACTOR", "STATUS", "MESSAGES", "QUEUED", NULL};
+	const struct hm_json *actors = hm_json_get(told, "actors"), *actor;
+	const char *cells[4] = {id, NULL, NULL, NULL};
+	char numbers[2][24] = {"", ""};
+	struct table *table;
+	uint64_t n;
+	size_t i;
+
+	actor = actors == NULL ? NULL : actors->child;
+	while (actor != NULL &&
+	       strcmp(hm_json_string(actor, "actor", ""), id) != 0)
+		actor = actor->next;
+	if (actor == NULL) {
+		tool_say(&tool, HM_LOG_ERROR, "no actor '%s'", id);
+		run->status = TOOL_NO;
+		return;
+	}
+	if (run->json) {
+		print_json(actor);
+		return;
+	}
+	cells[1] = hm_json_string(actor, "status", NULL);
+	for (i = 0; i < 2; i++) {
+		if (hm_json_u64(actor, i == 0 ? "messages" : "queued", &n) == 0)
+			(void)snprintf(numbers[i], sizeof numbers[i], "%llu",
+			    (unsigned long long)n);
+		cells[2 + i] = numbers[i];
+	}
+	table = table_new(stdout, heads);
+	if (table == NULL || table_row(table, cells) == -1)
+		run->status = TOOL_SYSTEM;
+	if (table != NULL)
+		(void)table_end(table);
+}
+
+static void
+introspect(struct stat_run *run, struct hm_actor *actor, const char *text)
+{
+	struct hm_id id, agent;
+	struct hm_error err;
+	struct hm_envelope *answer;
+	struct hm_json *json = NULL;
+	char printed[HM_ID_TEXT];
+
+	if (hm_id_parse_dest(
+		&id, text, hm_proc_host(hm_actor_proc(actor)), &err) == -1) {
+		run->status = tool_fail(&tool, &err);
+		return;
+	}
+	hm_id_set(&agent, id.addr, id.proc, "agent", 0, HM_PORT_DEFAULT);
+	answer = hm_call(
+	    actor, &agent, "introspect", strlen("introspect"), ANSWER_MS, &err);
+	if (answer != NULL)
+		json = hm_json_parse(
+		    hm_payload(answer), hm_payload_len(answer), &err);
+	hm_envelope_free(answer);
+	if (json == NULL) {
+		run->status = tool_fail(&tool, &err);
+		return;
+	}
+	id.depth = HM_ID_ACTOR;
+	show_actor(run, json, hm_id_print(&id, printed, sizeof printed));
+	hm_json_free(json);
+}
+
+/* PROC,ACTOR and not the whole id of a proc. */
+static bool
+is_actor(const char *text)
+{
+	struct hm_id id;
+
+	return strchr(text, ',') != NULL &&
+	       (hm_id_parse(&id, text, NULL) == -1 || id.depth != HM_ID_PROC);
+}
+
+static void
+serve(struct stat_run *run, struct hm_proc *proc, char **args)
+{
+	struct hm_error err;
+	struct hm_actor *actor =
+	    hm_proc_spawn(proc, "main", on_change, run, &err);
+
+	if (actor == NULL)
+		run->status = tool_fail(&tool, &err);
+	else if (args[0] != NULL && args[1] == NULL && is_actor(args[0]))
+		introspect(run, actor, args[0]);
+	else if ((run->status = read_names(run, args, hm_proc_host(proc))) != 0)
+		return;
+	else if (run->follow)
+		follow(run, actor);
+	else
+		show_once(run, actor);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct stat_run run;
+	struct hm_loop *loop;
+	struct hm_proc *proc;
+
+	memset(&run, 0, sizeof run);
+	run.ready = true;
+	run.aligned = isatty(STDOUT_FILENO) == 1;
+	read_options(&run, argc, argv);
+	loop = tool_loop(&tool);
+	if (loop == NULL)
+		return TOOL_SYSTEM;
+	proc = tool_attach(&tool, loop, run.host, NULL, &run.status);
+	if (proc != NULL)
+		serve(&run, proc, argv + optind);
+	free(run.names);
+	free(run.ended);
+	free(run.answers);
+	hm_proc_free(proc);
+	hm_loop_free(loop);
+	return tool_close(&tool, run.status);
 }

@@ -4,7 +4,7 @@
 # Programs that a test starts carry HOSTMUX_TEST=<tag> in their environment,
 # and so does everything they start; that is how teardown finds what is left,
 # whatever session or process group it hid in.
-# shellcheck shell=bash disable=SC2154,SC2034
+# shellcheck shell=bash
 
 bats_require_minimum_version 1.5.0
 
@@ -146,14 +146,17 @@ wait_for() {
 	done
 }
 
-# try STATUS CMD [ARG]...: CMD ends with STATUS within DEADLINE (30) seconds;
-# $output is its stdout and $stderr its stderr.  137: it did not end.
+# try STATUS[,STATUS]... CMD [ARG]...: CMD ends with one of these within
+# DEADLINE (30) seconds; $output is its stdout and $stderr its stderr.  137: it
+# did not end.
 try() {
-	local want=$1
+	local want=$1 one
 
 	shift
-	run --separate-stderr "-$want" \
-	    timeout -s KILL "${DEADLINE:-30}" "$@" 3>&- && return 0
+	run --separate-stderr timeout -s KILL "${DEADLINE:-30}" "$@" 3>&-
+	for one in ${want//,/ }; do
+		[ "$status" -ne "$one" ] || return 0
+	done
 	echo "# $* ended with $status, not $want"
 	printf '# stdout: %s\n# stderr: %s\n' "$output" "$stderr"
 	return 1
@@ -269,10 +272,11 @@ field() {
 
 # status_is NAME PATTERN
 status_is() {
-	case $(proc-stat -a "$1" 2>/dev/null | cut -f3) in
-	$2) return 0 ;;
-	*) return 1 ;;
-	esac
+	local status
+
+	status=$(proc-stat -a "$1" 2>/dev/null | cut -f3)
+	# shellcheck disable=SC2053
+	[[ $status == $2 ]]
 }
 
 # listed NAME: it is among the living.

@@ -46,13 +46,16 @@ const char *hm_host_backend(const struct hm_host *host);
 struct hm_proc *hm_host_system_proc(struct hm_host *host);
 struct hm_proc *hm_host_local_proc(struct hm_host *host);
 /*
- * Begins the orderly end: no new names, procs ended, what is in flight
- * settled, sockets removed; then done(arg, failed) with the number of procs
- * that did not end.  Again: cuts the grace to nothing.
+ * Begins the orderly end: no new names, procs ended (each with timeout ms of
+ * grace), what is in flight settled, sockets removed; then done(arg, failed)
+ * with the number of procs that did not end.  Again: cuts the grace to
+ * nothing.
  */
-void hm_host_shutdown(struct hm_host *host, const char *reason,
-    void (*done)(void *arg, unsigned failed), void *arg);
-/* Called when a shutdown was asked for over control. */
+#define HM_HOST_TIMEOUT UINT64_MAX /* the one that was configured, or asked for */
+void hm_host_shutdown(struct hm_host *host, uint64_t timeout,
+    const char *reason, void (*done)(void *arg, unsigned failed), void *arg);
+/* Called when a shutdown was asked for over control: fn calls
+ * hm_host_shutdown, now or later.  Without one, the host ends by itself. */
 void hm_host_on_shutdown(struct hm_host *host, void (*fn)(void *arg),
     void *arg);
 

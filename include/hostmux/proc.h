@@ -140,6 +140,10 @@ void hm_proc_on_lost(struct hm_proc *proc,
 /* Called when the agent is told to stop; without it hm_proc_run ends, 0. */
 void hm_proc_on_stop(struct hm_proc *proc,
     void (*fn)(void *arg, const char *reason), void *arg);
+/* Is told of each message from actor that was delivered; borrows it, and must
+ * not post (the progress callback comes after). */
+void hm_actor_on_delivered(struct hm_actor *actor,
+    void (*fn)(struct hm_actor *self, const struct hm_envelope *env));
 /* Gets what came back, with its errors; borrows it.  Without one, returned
  * messages are logged and dropped. */
 void hm_actor_on_return(struct hm_actor *actor,

@@ -242,7 +242,7 @@ host_reaped(struct hm_host *host, const struct reap *reap)
 }
 
 void
-hm_host_shutdown(struct hm_host *host, const char *reason,
+hm_host_shutdown(struct hm_host *host, uint64_t timeout, const char *reason,
     void (*done)(void *arg, unsigned failed), void *arg)
 {
 	struct reap_spec spec;
@@ -258,7 +258,7 @@ hm_host_shutdown(struct hm_host *host, const char *reason,
 	memset(&spec, 0, sizeof spec);
 	spec.kind = REAP_TERMINATE;
 	spec.all = spec.starting = true;
-	spec.timeout = host->timeout;
+	spec.timeout = timeout == HM_HOST_TIMEOUT ? host->timeout : timeout;
 	spec.max = host->max;
 	spec.reason = reason;
 	spec.to = host->naskers > 0 ? &host->askers[0] : NULL;
@@ -284,5 +284,6 @@ host_asked_to_end(struct hm_host *host)
 	if (host->asked != NULL)
 		host->asked(host->asked_arg);
 	else
-		hm_host_shutdown(host, "host shutdown", NULL, NULL);
+		hm_host_shutdown(host, HM_HOST_TIMEOUT, "host shutdown", NULL,
+		    NULL);
 }

@@ -193,7 +193,7 @@ parse_tcp(struct hm_addr *addr, const char *rest, unsigned flags,
 		return bad(err, text, "port is not a number up to 65535");
 	if (n == 0 && (flags & HM_ADDR_LISTEN) == 0)
 		return bad(err, text, "port 0 cannot be dialed");
-	if (strcmp(host, "*") == 0) {
+	if (rest[0] == '*' && host[1] == '\0') {
 		if ((flags & HM_ADDR_LISTEN) == 0)
 			return bad(err, text, "'*' cannot be dialed");
 		addr->wildcard = true;

@@ -252,6 +252,20 @@ proc_drain(void *arg)
 }
 
 void
+proc_delivered(struct router_local *local, const struct hm_envelope *env)
+{
+	struct hm_proc *proc = (struct hm_proc *)local;
+	struct hm_actor *actor;
+	struct hm_id sender;
+
+	hm_envelope_sender(env, &sender);
+	actor = find_actor(proc, sender.actor, strlen(sender.actor),
+	    sender.index);
+	if (actor != NULL && actor->delivered != NULL)
+		actor->delivered(actor, env);
+}
+
+void
 proc_returned(struct router_local *local, struct hm_envelope *env)
 {
 	struct hm_proc *proc = (struct hm_proc *)local;
@@ -387,6 +401,14 @@ hm_actor_on_return(struct hm_actor *actor,
     void (*fn)(struct hm_actor *self, struct hm_envelope *env))
 {
 	actor->returned = fn;
+}
+
+void
+hm_actor_on_delivered(struct hm_actor *actor,
+    void (*fn)(struct hm_actor *self, const struct hm_envelope *env))
+{
+	actor->delivered = fn;
+	actor->proc->local.delivered = proc_delivered;
 }
 
 int

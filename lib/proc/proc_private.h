@@ -30,6 +30,8 @@ struct hm_actor {
 	hm_handler *handle;
 	void *arg;
 	void (*returned)(struct hm_actor *self, struct hm_envelope *env);
+	void (*delivered)(struct hm_actor *self,
+	    const struct hm_envelope *env);
 	struct hm_envelope *mailbox, **mailbox_end; /* waiting, in order */
 	size_t waiting;
 	bool paused, busy, ended;
@@ -74,6 +76,8 @@ struct hm_proc {
 /* actor.c */
 void proc_deliver(struct router_local *local, struct hm_envelope *env);
 void proc_returned(struct router_local *local, struct hm_envelope *env);
+void proc_delivered(struct router_local *local,
+    const struct hm_envelope *env);
 void proc_drain(void *arg);
 struct port *port_find(struct hm_proc *proc, const struct hm_actor *actor,
     uint64_t number);

@@ -125,6 +125,8 @@ finish(struct hm_envelope *env, const struct settlement *how)
 	if (!lasting(env))
 		local->unsettled--;
 	if (how->outcome == HM_DELIVERED) {
+		if (local->delivered != NULL)
+			local->delivered(local, env);
 		hm_envelope_free(env);
 		return;
 	}
@@ -528,8 +530,8 @@ router_post(struct router_local *local, struct hm_envelope *env, bool checked)
 		errno = EAGAIN;
 		return -1;
 	}
-	hm_put32(env->head + HM_HEAD_UID, (uint32_t)geteuid());
-	hm_put32(env->head + HM_HEAD_PID, (uint32_t)getpid());
+	hm_put32(env->head + HM_HEAD_UID, router->uid);
+	hm_put32(env->head + HM_HEAD_PID, router->pid);
 	env->owner = local;
 	if (peer != NULL) {
 		if (post_to_peer(peer, env) == -1)

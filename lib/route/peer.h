@@ -122,6 +122,7 @@ struct hm_router {
 	struct hm_timer lazy, tick, close_timer;
 	unsigned generation;
 	bool open_to_all, relay, sealed, closing, progress;
+	uint32_t uid, pid; /* this process's: what it vouches for */
 	int reserve_fd; /* given up to refuse when descriptors run out */
 	/* home */
 	struct hm_envelope **kept; /* posted here and unsettled, by number */

@@ -199,6 +199,8 @@ router_new(struct hm_loop *loop, const struct hm_limits *limits,
 	router->lazy.arg = router;
 	router->tick.fn = on_tick;
 	router->tick.arg = router;
+	router->uid = (uint32_t)geteuid();
+	router->pid = (uint32_t)getpid();
 	router->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	home_init(router);
 	return router;

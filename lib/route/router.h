@@ -139,6 +139,10 @@ struct router_local {
 	void (*deliver)(struct router_local *local, struct hm_envelope *env);
 	/* Room has come, or something posted here was settled. */
 	void (*progress)(struct router_local *local);
+	/* env, posted from here, was delivered; borrows it and must not post.
+	 * May be NULL. */
+	void (*delivered)(struct router_local *local,
+	    const struct hm_envelope *env);
 	/* env, posted from here, came back: its errors say why; takes it. */
 	void (*returned)(struct router_local *local, struct hm_envelope *env);
 	struct hm_router *router;

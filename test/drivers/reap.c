@@ -338,7 +338,7 @@ test_shutdown(struct hm_actor *owner, struct hm_actor *other)
 
 	ask(other, "{\"op\":\"wait\",\"name\":\"service\"}", 0);
 	turns(10);
-	hm_host_shutdown(host, "test", on_done, &done);
+	hm_host_shutdown(host, HM_HOST_TIMEOUT, "test", on_done, &done);
 	turns(400); /* f lives on: its link is given 200 ms */
 	CHECK(access(address + 5, F_OK) == -1);
 	hm_proc_free(f);

@@ -1,0 +1,47 @@
+#!/usr/bin/env bats
+# The C drivers of test/drivers, one test each: a missing one fails.
+
+load helper
+
+drive() {
+	local path
+
+	path=$(driver "$1")
+	shift
+	DEADLINE=300
+	try 0 "$path" "$@"
+}
+
+@test "every driver of test/drivers is named here or is a tool of a test" {
+	local file name missing=
+
+	for file in "$ROOT"/test/drivers/*.c; do
+		name=$(basename "$file" .c)
+		case $name in
+		child | garbage) continue ;;
+		esac
+		grep -q "drive $name\$" "$BATS_TEST_FILENAME" ||
+		    missing="$missing $name"
+	done
+	is "$missing" ""
+}
+
+@test "link: two links back to back lose nothing" {
+	drive link
+}
+
+@test "route: a host's router and its clients in one process" {
+	drive route
+}
+
+@test "resume: a TCP link that breaks again and again" {
+	drive resume
+}
+
+@test "registry: what a host remembers of its procs" {
+	drive registry
+}
+
+@test "reap: owners, waits, watches and ends in one process" {
+	drive reap
+}
