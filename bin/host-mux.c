@@ -53,23 +53,60 @@ static const struct option longs[] = {
     {NULL, 0, NULL, 0},
 };
 
+/* For eval "$(host-mux)": the shell sees that it has failed. */
 static void
-add(struct mux_list *list, const char *option, const char *text)
+print_false(void)
+{
+	(void)puts("false");
+	(void)fflush(stdout);
+}
+
+static _Noreturn void
+wrong(const char *text)
+{
+	print_false();
+	tool_usage(&tool, "%s", text);
+}
+
+static uint64_t
+number(const char *option, uint64_t min, uint64_t max)
+{
+	struct hm_error err;
+	uint64_t n;
+
+	if (hm_text_number(optarg, option, min, max, &n, &err) == -1)
+		wrong(err.text);
+	return n;
+}
+
+static void
+add(struct mux_list *list)
 {
 	if (list->n == MUX_MAX)
-		tool_usage(&tool, "option %s: more than %d", option, MUX_MAX);
-	list->text[list->n++] = text;
+		wrong("options -l, --as, -d: more than 16 of one");
+	list->text[list->n++] = optarg;
 }
 
 static unsigned
-read_mode(const char *text)
+mode(void)
 {
 	char *end;
-	unsigned long mode = strtoul(text, &end, 8);
+	unsigned long bits = strtoul(optarg, &end, 8);
 
-	if (text[0] < '0' || text[0] > '7' || *end != '\0' || mode > 0777)
-		tool_usage(&tool, "option -m: '%s' is no octal mode", text);
-	return (unsigned)mode;
+	if (optarg[0] < '0' || optarg[0] > '7' || *end != '\0' || bits > 0777)
+		wrong("option -m: not an octal mode");
+	return (unsigned)bits;
+}
+
+static uint64_t
+duration(const char *option)
+{
+	struct hm_error err;
+	uint64_t ms;
+
+	if (hm_text_duration(optarg, option, &ms, &err) == -1)
+		wrong(err.text);
+	return ms;
 }
 
 static void
@@ -79,19 +116,19 @@ read_option(struct mux *mux, int opt)
 
 	switch (opt) {
 	case 'l':
-		add(&mux->listen, "-l", optarg);
+		add(&mux->listen);
 		break;
 	case OPT_AS:
-		add(&mux->as, "--as", optarg);
+		add(&mux->as);
 		break;
 	case 'b':
 		mux->backend = optarg;
 		break;
 	case 'd':
-		add(&mux->routes, "-d", optarg);
+		add(&mux->routes);
 		break;
 	case 'm':
-		mux->mode = read_mode(optarg);
+		mux->mode = mode();
 		break;
 	case 'D':
 		mux->background = true;
@@ -100,19 +137,21 @@ read_option(struct mux *mux, int opt)
 		mux->log = optarg;
 		break;
 	case 't':
-		mux->timeout = tool_duration(&tool, optarg, "-t");
+		mux->timeout = duration("option -t");
 		break;
 	case 'j':
-		mux->max =
-		    (unsigned)tool_number(&tool, optarg, "-j", 1, UINT32_MAX);
+		mux->max = (unsigned)number("option -j", 1, UINT32_MAX);
 		break;
 	case OPT_RELAY:
 		mux->relay = true;
 		break;
 	case OPT_READY:
-		mux->ready_fd = (int)tool_number(
-		    &tool, optarg, "--ready-fd", 0, 1024 * 1024);
+		mux->ready_fd = (int)number("option --ready-fd", 0, 65535);
 		break;
+	case '?':
+	case ':':
+		print_false();
+		/* FALLTHROUGH */
 	default:
 		(void)tool_option(&tool, opt, &unused);
 	}
@@ -123,36 +162,64 @@ read_options(struct mux *mux, int argc, char **argv)
 {
 	int opt;
 
-	mux->tool = &tool;
-	mux->mode = 0600;
-	mux->max = MAX_AT_A_TIME;
-	mux->ready_fd = mux->daemon.report = -1;
-	tool_limits(&tool, &mux->limits);
-	mux->timeout = getenv("HYPERACTOR_PROCESS_EXIT_TIMEOUT") != NULL
-			   ? mux->limits.exit_timeout
-			   : TIMEOUT_MS;
 	while ((opt = getopt_long(
 		    argc, argv, "+:l:b:d:m:Dt:j:hVqv", longs, NULL)) != -1)
 		read_option(mux, opt);
 	if (argv[optind] != NULL)
 		mux->command = argv + optind;
 	if (mux->background && mux->command != NULL)
-		tool_usage(&tool, "option -D goes without a CMD");
+		wrong("option -D goes without a CMD");
 	if (mux->log != NULL && !mux->background)
-		tool_usage(&tool, "option --log goes with -D");
+		wrong("option --log goes with -D");
 }
 
-/* For eval "$(host-mux)": the shell sees that it has failed. */
+/* What the options do not say. */
+static int
+init(struct mux *mux, struct hm_error *err)
+{
+	memset(mux, 0, sizeof *mux);
+	mux->tool = &tool;
+	mux->mode = 0600;
+	mux->max = MAX_AT_A_TIME;
+	mux->ready_fd = mux->daemon.report = -1;
+	hm_limits_init(&mux->limits);
+	if (hm_limits_from_env(&mux->limits, err) == -1)
+		return -1;
+	mux->timeout = TIMEOUT_MS;
+	if (getenv("HYPERACTOR_PROCESS_EXIT_TIMEOUT") != NULL)
+		mux->timeout = mux->limits.exit_timeout;
+	return 0;
+}
+
 static int
 fail(const struct mux *mux, const struct hm_error *err)
 {
 	int status = tool_fail(&tool, err);
 
 	if (mux->command != NULL)
-		return TOOL_WRAP;
+		return TOOL_WRAP; /* and stdout is CMD's */
 	if (!mux->background)
-		(void)puts("false");
-	return tool_close(&tool, status);
+		print_false();
+	return status;
+}
+
+/* Listens, says so, and serves until the end. */
+static int
+serve(struct mux *mux)
+{
+	struct hm_error err;
+
+	if (mux->background && daemon_start(&mux->daemon, "false\n") == -1) {
+		(void)hm_fail(&err, errno, "fork: %s", strerror(errno));
+		return fail(mux, &err);
+	}
+	mux->loop = tool_loop(&tool);
+	if (mux->loop == NULL)
+		return TOOL_SYSTEM;
+	if (mux_addresses(mux, &err) == -1 || mux_serve(mux, &err) == -1 ||
+	    mux_announce(mux, &err) == -1)
+		return fail(mux, &err);
+	return mux_run(mux);
 }
 
 int
@@ -160,26 +227,18 @@ main(int argc, char **argv)
 {
 	struct mux mux;
 	struct hm_error err;
-	uint64_t files;
 	int status;
 
-	memset(&mux, 0, sizeof mux);
+	if (init(&mux, &err) == -1)
+		return fail(&mux, &err);
 	read_options(&mux, argc, argv);
 	if (mux.command == NULL)
 		sys_close_others(mux.ready_fd);
-	if (mux.background && daemon_start(&mux.daemon, "false\n") == -1) {
-		(void)hm_fail(&err, errno, "fork: %s", strerror(errno));
-		return fail(&mux, &err);
-	}
-	sys_files_raise(&files);
-	mux.loop = tool_loop(&tool);
-	if (mux.loop == NULL)
-		(void)hm_fail(&err, EMFILE, "no loop");
-	if (mux.loop == NULL || mux_addresses(&mux, &err) == -1 ||
-	    mux_serve(&mux, &err) == -1 || mux_announce(&mux, &err) == -1)
-		status = fail(&mux, &err);
-	else
-		status = mux_run(&mux);
+	inheritance_get(&mux.inherit);
+	sys_files_raise(&mux.inherit.files);
+	(void)signal(SIGPIPE, SIG_IGN);
+	status = serve(&mux);
+	command_fini(&mux);
 	hm_host_free(mux.host);
 	hm_loop_free(mux.loop);
 	mux_leave(&mux);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tool/row.h"
 #include "tool/tool.h"
 
 #define ANSWER_MS 10000
@@ -31,12 +32,6 @@ static const struct option longs[] = {
     TOOL_LONG,
 };
 
-#define CELLS 9
-static const char *const columns[] = {"NAME", "PID", "STATUS", "UPTIME",
-    "MSGS_IN", "MSGS_OUT", "BYTES_IN", "BYTES_OUT", "QUEUED", NULL};
-static const char *const counters[] = {
-    "msgs_in", "msgs_out", "bytes_in", "bytes_out", "queued"};
-
 struct stat_run {
 	const char *host;
 	bool all, follow, json, tail, aligned;
@@ -50,125 +45,24 @@ struct stat_run {
 	int status;
 };
 
-/* The cells of a record, in text. */
-struct cells {
-	char status[HM_ADDR_SIZE + HM_REASON_MAX], number[CELLS][24];
-	const char *cell[CELLS];
-};
-
-static void
-fill_cells(struct cells *cells, const struct hm_json *record)
-{
-	struct hm_status status;
-	uint64_t n;
-	double uptime = hm_json_double(record, "uptime", -1);
-	size_t i;
-
-	memset(cells, 0, sizeof *cells);
-	if (hm_status_get(&status, record) == -1)
-		return;
-	cells->cell[0] = hm_json_string(record, "name", NULL);
-	if (status.pid > 0)
-		(void)snprintf(cells->number[1], sizeof cells->number[1], "%ld",
-		    (long)status.pid);
-	if (uptime >= 0)
-		(void)snprintf(
-		    cells->number[3], sizeof cells->number[3], "%.0f", uptime);
-	for (i = 0; i < sizeof counters / sizeof *counters; i++) {
-		if (hm_json_u64(record, counters[i], &n) == 0)
-			(void)snprintf(cells->number[4 + i],
-			    sizeof cells->number[4 + i], "%llu",
-			    (unsigned long long)n);
-	}
-	for (i = 1; i < CELLS; i++)
-		cells->cell[i] = cells->number[i];
-	cells->cell[2] = hm_status_print(
-	    &status, false, cells->status, sizeof cells->status);
-}
-
-/* A row that cannot wait for the others' widths. */
-static void
-print_row(const struct stat_run *run, const char *const *cells)
-{
-	static const int widths[CELLS] = {12, 7, 28, 6, 8, 8, 10, 10, 0};
-	char safe[HM_ERROR_TEXT];
-	size_t i;
-
-	for (i = 0; i < CELLS; i++) {
-		(void)hm_text_safe(cells[i],
-		    cells[i] == NULL ? 0 : strlen(cells[i]), safe, sizeof safe);
-		if (safe[0] == '\0')
-			(void)strcpy(safe, "-");
-		if (run->aligned)
-			printf("%-*s%s", widths[i], safe,
-			    i + 1 < CELLS ? "  " : "");
-		else
-			printf("%s%s", safe, i + 1 < CELLS ? "\t" : "");
-	}
-	(void)putchar('\n');
-}
-
-static void
-print_json(const struct hm_json *record)
-{
-	struct hm_json_out out;
-	char *text;
-
-	hm_json_out_init(&out);
-	hm_json_put_value(&out, NULL, record);
-	text = hm_json_out_take(&out, NULL);
-	if (text != NULL)
-		(void)puts(text);
-	free(text);
-}
-
-static void
-print_tail(const struct hm_json *record)
-{
-	const struct hm_json *tail = hm_json_get(record, "tail"), *line;
-	char safe[4096];
-
-	if (tail == NULL)
-		return;
-	for (line = tail->child; line != NULL; line = line->next) {
-		if (line->type == HM_JSON_STRING)
-			printf("%s: %s\n", hm_json_string(record, "name", "?"),
-			    hm_text_safe(
-				line->string, line->len, safe, sizeof safe));
-	}
-}
-
-static void
-print_tails(const struct hm_json *answer)
-{
-	const struct hm_json *procs = hm_json_get(answer, "procs"), *record;
-
-	if (procs == NULL)
-		print_tail(hm_json_get(answer, "proc"));
-	else
-		for (record = procs->child; record != NULL;
-		     record = record->next)
-			print_tail(record);
-}
-
 static void
 show(struct stat_run *run, const struct hm_json *record)
 {
-	struct cells cells;
+	struct row row;
 	size_t i;
 
 	if (strcmp(hm_json_string(record, "status", ""), "Ready") != 0)
 		run->ready = false;
 	if (run->json) {
-		print_json(record);
+		row_print_json(record);
 	} else {
-		fill_cells(&cells, record);
+		row_fill(&row, record);
 		if (run->table == NULL)
-			print_row(run, cells.cell);
-		else if (table_row(run->table, cells.cell) == -1)
+			row_print(row.cell, run->aligned);
+		else if (table_row(run->table, row.cell) == -1)
 			run->status = TOOL_SYSTEM;
 		if (run->tail && run->table == NULL)
-			print_tail(record);
+			row_print_tail(record);
 	}
 	if (hm_json_get(record, "ended") == NULL)
 		return;
@@ -287,7 +181,8 @@ show_once(struct stat_run *run, struct hm_actor *actor)
 	struct hm_json *answer;
 	size_t i;
 
-	if (!run->json && (run->table = table_new(stdout, columns)) == NULL) {
+	if (!run->json &&
+	    (run->table = table_new(stdout, row_columns)) == NULL) {
 		run->status = TOOL_SYSTEM;
 		return;
 	}
@@ -306,7 +201,7 @@ show_once(struct stat_run *run, struct hm_actor *actor)
 		(void)table_end(run->table);
 	for (i = 0; i < run->nanswers; i++) {
 		if (!run->json)
-			print_tails(run->answers[i]);
+			row_print_tails(run->answers[i]);
 		hm_json_free(run->answers[i]);
 	}
 	if (run->n > 0 && !run->ready && run->status == 0)
@@ -388,7 +283,7 @@ follow(struct stat_run *run, struct hm_actor *actor)
 
 	check_known(run, actor);
 	if (!run->json && run->aligned)
-		print_row(run, columns);
+		row_print(row_columns, run->aligned);
 	hm_id_set(&dest, hm_proc_host(proc), "service", "host_agent", 0,
 	    HM_PORT_DEFAULT);
 	hm_port_id(actor, HM_PORT_DEFAULT, &reply);
@@ -430,7 +325,7 @@ show_actor(struct stat_run *run, const struct hm_json *told, const char *id)
 		return;
 	}
 	if (run->json) {
-		print_json(actor);
+		row_print_json(actor);
 		return;
 	}
 	cells[1] = hm_json_string(actor, "status", NULL);

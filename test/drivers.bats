@@ -8,6 +8,7 @@ drive() {
 
 	path=$(driver "$1")
 	shift
+	cd "$ROOT" || return 1 # where the vectors are
 	DEADLINE=300
 	try 0 "$path" "$@"
 }
@@ -24,6 +25,38 @@ drive() {
 		    missing="$missing $name"
 	done
 	is "$missing" ""
+}
+
+@test "text: durations, sizes, numbers, base64, safe printing" {
+	drive text
+}
+
+@test "json: the reader and the writer" {
+	drive json
+}
+
+@test "addr: addresses are used or refused" {
+	drive addr
+}
+
+@test "id: printing and parsing are inverses, the order is total" {
+	drive id
+}
+
+@test "limits: defaults and variables" {
+	drive limits
+}
+
+@test "record: the golden vectors, at every chunk size, and the bad ones" {
+	drive record
+}
+
+@test "envelope: heads and the JSON form" {
+	drive envelope
+}
+
+@test "status: the machine of its legal changes" {
+	drive status
 }
 
 @test "link: two links back to back lose nothing" {

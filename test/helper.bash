@@ -56,22 +56,32 @@ teardown() {
 
 # --- what is there, what is left
 
-# The pids of the programs of this test.  (grep is run without the tag, or it
-# would find itself.)
+# The pids of the programs of this test.  (What looks for them goes without
+# the tag, or it would find itself.)
 processes() {
-	env -u HOSTMUX_TEST grep -lszxF "HOSTMUX_TEST=$HOSTMUX_TEST" \
-	    /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3
+	local tag=HOSTMUX_TEST=$HOSTMUX_TEST
+
+	(
+		unset HOSTMUX_TEST
+		grep -lszxF "$tag" /proc/[0-9]*/environ | cut -d/ -f3
+	)
 }
 
 no_process() {
 	[ -z "$(processes)" ]
 }
 
+# Of this test's programs only its host is left.
+only_host() {
+	[ "$(processes)" = "$HOST" ]
+}
+
 say_processes() {
 	local pid
 
 	for pid in $(processes); do
-		echo "# process left: $pid $(tr '\0' ' ' <"/proc/$pid/cmdline")"
+		echo "# process left: $pid $(tr '\0' ' ' \
+		    2>/dev/null <"/proc/$pid/cmdline")"
 	done
 }
 
@@ -94,8 +104,8 @@ stop_hosts() {
 	local pid
 
 	for pid in $(processes); do
-		case $(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null) in
-		*host-mux*) kill -TERM "$pid" 2>/dev/null || : ;;
+		case $(cat "/proc/$pid/comm" 2>/dev/null) in
+		host-mux) kill -TERM "$pid" 2>/dev/null || : ;;
 		esac
 	done
 }
@@ -126,6 +136,20 @@ resident() {
 	sed -n 's/^VmRSS:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$1/status"
 }
 
+# kernel PID N: field N of proc(5)'s stat: 3 state, 4 parent, 5 group, 6 session.
+kernel() {
+	sed 's/^.*) //' "/proc/$1/stat" | cut -d' ' -f$(($2 - 2))
+}
+
+# zombies PID: the ended and unreaped children of it.
+zombies() {
+	local stat
+
+	for stat in /proc/[0-9]*/stat; do
+		sed -n "s/^\([0-9]*\) .*) Z $1 .*/\1/p" "$stat" 2>/dev/null
+	done
+}
+
 descriptors() {
 	find "/proc/$1/fd" -mindepth 1 2>/dev/null | wc -l
 }
@@ -153,10 +177,12 @@ try() {
 	local want=$1 one
 
 	shift
-	run --separate-stderr timeout -s KILL "${DEADLINE:-30}" "$@" 3>&-
+	run --separate-stderr "-${want%%,*}" \
+	    timeout -s KILL "${DEADLINE:-30}" "$@" 3>&- && return 0
 	for one in ${want//,/ }; do
 		[ "$status" -ne "$one" ] || return 0
 	done
+	BATS_ERROR_SUFFIX=
 	echo "# $* ended with $status, not $want"
 	printf '# stdout: %s\n# stderr: %s\n' "$output" "$stderr"
 	return 1
@@ -180,6 +206,13 @@ ends() {
 	wait_for "${3:-15}" gone "$2" || return 1
 	wait "$2" || got=$?
 	[ "$got" -eq "$1" ] || { echo "# $2 ended with $got, not $1"; return 1; }
+}
+
+# stop PID: that child is told to end, and does.
+stop() {
+	kill "$1"
+	wait_for 10 gone "$1"
+	wait "$1" || :
 }
 
 # --- saying what is expected

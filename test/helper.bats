@@ -4,8 +4,12 @@
 load helper
 
 @test "a fixture that must fail fails, test by test" {
+	local path
+
+	# Without what bats adds for itself, or it finds its insides twice.
+	path=$(tr : '\n' <<<"$PATH" | grep -v libexec | paste -sd :)
 	DEADLINE=120
-	try 1 env -i "PATH=$PATH" "HOME=$T" "HOSTMUX_BUILD=$BUILD" \
+	try 1 env -i "PATH=$path" "HOME=$T" "HOSTMUX_BUILD=$BUILD" \
 	    "TMPDIR=/tmp" bats --tap "$BATS_TEST_DIRNAME/fixture/leak.bats"
 	is "$(grep -c '^ok' <<<"$output")" 0
 	is "$(grep -c '^not ok' <<<"$output")" 7

@@ -58,8 +58,7 @@ foreground() {
 	try 0 proc-stat
 	is "$(find "/proc/$HYPERACTOR_HOST_PID/fd" -lname '*held*')" ""
 	is "$(readlink "/proc/$HYPERACTOR_HOST_PID/fd/1" | grep -c pipe)" 0
-	is "$(ps -o sid= -p "$HYPERACTOR_HOST_PID" | tr -d ' ')" \
-	    "$HYPERACTOR_HOST_PID"
+	is "$(kernel "$HYPERACTOR_HOST_PID" 6)" "$HYPERACTOR_HOST_PID"
 }
 
 @test "-D: messages go to ADDR.log, or to --log FILE" {
@@ -242,10 +241,15 @@ print(s.recv(4096).decode())' >got 3>&- &
 	has "$output" '"ok":true'
 	try 0 msg-call service,host_agent '{"op":"list"}'
 	has "$output" '"procs":['
-	for text in '{"op":"nonsense"}' '{"op":7}' '{' '[]' '{}' ''; do
+	for text in '{"op":"nonsense"}' '{"op":7}' '{' '{}'; do
 		try 0 msg-call service,host_agent "$text"
 		has "$output" '"ok":false'
 		has "$output" '"error":"'
+	done
+	# What is no object is no operation: an error reply, or refused.
+	for text in '[]' nonsense ''; do
+		try 0,1 msg-call service,host_agent "$text"
+		matches "$output$stderr" '"ok":false|refused'
 	done
 }
 

@@ -4,7 +4,7 @@
 load helper
 
 receive() {
-	background r msg-recv "$@" --ready-fd 9 9>r.ready
+	background r msg-recv --ready-fd 9 "$@" 9>r.ready
 	wait_for 10 test -s r.ready
 }
 
@@ -101,9 +101,6 @@ receive() {
 	start_host
 	mkfifo pipe
 	head -n 1 <pipe >first 3>&- &
-	background r msg-recv r
-	kill "$PID"
-	wait "$PID" || :
 	msg-recv --ready-fd 9 r >pipe 2>r.err 9>r.ready 3>&- &
 	PID=$!
 	wait_for 10 test -s r.ready
@@ -130,8 +127,7 @@ receive() {
 	one_line "$stderr"
 	has "$stderr" "'r'"
 	has "$stderr" "already exists"
-	kill "$PID"
-	wait "$PID" || :
+	stop "$PID"
 	receive -n 1 r
 	try 0 msg-send r hello
 	ends 0 "$PID"
@@ -151,7 +147,7 @@ receive() {
 @test "--listen: stand-alone, without a host" {
 	background r msg-recv --listen "unix:$T/s" -n 1 r
 	wait_for 10 test -S s
-	try 0 msg-send "unix:$T/s,r" hello
+	try 0 msg-send --listen unix "unix:$T/s,r" hello
 	ends 0 "$PID"
 	is "$(cat r.out)" hello
 	is "$(sockets)" ""
@@ -161,7 +157,7 @@ receive() {
 	background r msg-recv --listen tcp:127.0.0.1:0 -n 1
 	wait_for 10 grep -q . r.err
 	matches "$(head -n 1 r.err)" '^tcp:127\.0\.0\.1:[0-9]+,'
-	try 0 msg-send "$(head -n 1 r.err)" hello
+	try 0 msg-send --listen tcp:127.0.0.1:0 "$(head -n 1 r.err)" hello
 	ends 0 "$PID"
 	is "$(cat r.out)" hello
 }

@@ -87,7 +87,7 @@ load helper
 	is "$(cat mask)" 0027
 	is "$(grep -c LICENSE fds || :)" 0
 	has "$(cat fds)" '0 -> /dev/null'
-	is "$(ps -o pgid= -p "$pid" | tr -d ' ')" "$pid"
+	is "$(kernel "$pid" 5)" "$pid"
 	try 0 proc-spawn -C sub w2 proc-boot sh -c 'pwd >where; exec sleep 600'
 	wait_for 10 test -s sub/where
 	is "$(cat sub/where)" "$T/sub"
@@ -190,9 +190,6 @@ load helper
 	wait_for 10 lines_in log 2
 	wait_for 10 ready w0
 	kill -KILL "$PID"
-	only_host() {
-		[ "$(processes)" = "$HOST" ]
-	}
 	wait_for 15 only_host
 	try 0 proc-stat
 	is "$output" ""
@@ -321,10 +318,6 @@ load helper
 	try 0 proc-spawn outer proc-boot sh -c 'proc-spawn inner proc-boot sleep 600 >spawned; exec sleep 600'
 	wait_for 10 ready inner
 	try 0 proc-reap outer
-	wait_for 10 bash -c '! proc-stat inner'
-	only_host() {
-		[ "$(processes)" = "$HOST" ]
-	}
 	wait_for 10 only_host
 }
 
@@ -337,8 +330,8 @@ load helper
 	background b proc-spawn w proc-boot sleep 600
 	b=$PID
 	wait_for 15 gone "$a" "$b"
-	wait "$a" && won=$((won + 1))
-	wait "$b" && won=$((won + 1))
+	ends 0 "$a" && won=$((won + 1))
+	ends 0 "$b" && won=$((won + 1))
 	is "$won" 1
 	has "$(cat a.err b.err)" 'already exists'
 	try 0 proc-stat w

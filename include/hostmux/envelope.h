@@ -69,6 +69,10 @@ struct hm_envelope *hm_envelope_new(const struct hm_draft *draft,
 /* As new, but takes payload, which came from malloc (on success only). */
 struct hm_envelope *hm_envelope_wrap(const struct hm_draft *draft,
     void *payload, size_t len, struct hm_error *err);
+/* Another message with the head of model, which was made and never posted: for
+ * whoever sends many.  The payload is copied.  NULL: ENOMEM. */
+struct hm_envelope *hm_envelope_like(const struct hm_envelope *model,
+    const void *payload, size_t len);
 /* NULL is harmless. */
 void hm_envelope_free(struct hm_envelope *env);
 

@@ -1,3 +1,166 @@
+/*
+ * Managers start procs and end them.  A handle is one life of one proc: a
+ * name that is spawned again gets another, so nothing that was meant for an
+ * earlier life (a timer, a late callback, an exit) can touch the next.
+ *
+ * Whoever wants to know waits, and is called; a blocking form of each wait is
+ * there for programs that have nothing else to do.
+ */
 #ifndef HOSTMUX_MANAGER_H
 #define HOSTMUX_MANAGER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <hostmux/addr.h>
+#include <hostmux/error.h>
+#include <hostmux/id.h>
+#include <hostmux/json.h>
+#include <hostmux/loop.h>
+#include <hostmux/proc.h>
+#include <hostmux/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct hm_manager;
+struct hm_handle;
+
+/* What a waiter waits for. */
+enum hm_until {
+	HM_UNTIL_CHANGE, /* each change, until it is dropped */
+	HM_UNTIL_READY,	 /* Ready, or the end before it */
+	HM_UNTIL_END
+};
+
+/*
+ * Called once (for CHANGE, each time) with why == NULL when what is waited for
+ * is so; otherwise why it will not be: "proc already terminated (status: …)",
+ * or, to who waits for CHANGE or END, that a kill has not ended it in 5 s
+ * ("I/O error during terminate/kill: …"; the wait goes on).  The caller's
+ * storage.
+ */
+struct hm_waiter {
+	void (*fn)(
+	    void *arg, struct hm_handle *handle, const struct hm_error *why);
+	void *arg;
+	enum hm_until until;
+	struct hm_waiter *next;
+};
+
+/* What a proc is started with; borrowed. */
+struct hm_spawn {
+	const struct hm_id *id; /* of the proc */
+	const char *host;	/* the host's address for programs; or NULL */
+	const char *forwarder;	/* the host's backend */
+	const char *token;	/* of its reservation */
+	char *const *argv;
+	const char *dir;	   /* NULL: this process's */
+	const char *const *env;	   /* NAME=VALUE, …, NULL; or NULL */
+	const char *const *config; /* KEY, VALUE, …, NULL; or NULL */
+	int in;			   /* its stdin, borrowed; -1: /dev/null */
+	uint64_t ready_timeout;	   /* ms, 0 = for ever */
+	void *arg;		   /* of its handle */
+};
+
+/* A line a proc printed. */
+struct hm_line {
+	const char *stream; /* "stdout", "stderr" */
+	uint64_t n;	    /* from 1 up on this stream */
+	const char *text;   /* without newline, not NUL-terminated */
+	size_t len;
+};
+
+struct hm_process_config {
+	const char *socket_dir; /* for the callback and the procs' sockets */
+	struct hm_actor *from;	/* asks agents to stop; NULL: they are not */
+	bool subreaper; /* this process has no other children and becomes one */
+	/* A proc has called back, with its address and agent: to be bound, then
+	 * hm_handle_bound.  NULL: it is Ready at once. */
+	void (*bind)(void *arg, struct hm_handle *handle, const char *addr,
+	    const char *agent);
+	/* NULL: output is only kept. */
+	void (*line)(
+	    void *arg, struct hm_handle *handle, const struct hm_line *line);
+	void *arg;
+};
+
+/*
+ * Procs as processes.  Remembers the signal mask, dispositions and limits as
+ * they are now for the children (make it before they are changed), and then
+ * raises the limit of descriptors.  The program takes SIGCHLD and calls
+ * hm_manager_reap for it.  NULL with a sentence.
+ */
+struct hm_manager *hm_process_manager_new(struct hm_loop *loop,
+    const struct hm_process_config *config, struct hm_error *err);
+/* Where its procs call back. */
+const char *hm_process_manager_callback(const struct hm_manager *manager);
+/* Kills what lives, reaps it, and forgets all handles.  NULL is harmless. */
+void hm_manager_free(struct hm_manager *manager);
+enum hm_transport hm_manager_transport(const struct hm_manager *manager);
+/*
+ * Starts a proc; it is Running when this returns.  NULL with kind SPAWN
+ * ("proc 'ID' failed to spawn process: CMD: …", code the errno of exec) or
+ * CONFIGURE.
+ */
+struct hm_handle *hm_manager_spawn(struct hm_manager *manager,
+    const struct hm_spawn *spawn, struct hm_error *err);
+/* Some child may have ended: looks, in this turn of the loop. */
+void hm_manager_reap(struct hm_manager *manager);
+/* Does anything live, the leavings of ended procs included? */
+bool hm_manager_busy(const struct hm_manager *manager);
+/*
+ * Terminates all that live, at most max (>= 1) at once, each with timeout ms
+ * of grace.  done gets the summary; who has ended already is ok.  A second
+ * caller waits for the same ends.  -1 ENOMEM.
+ */
+struct hm_summary {
+	unsigned attempted, ok, failed;
+};
+int hm_manager_terminate_all(struct hm_manager *manager, uint64_t timeout,
+    unsigned max, const char *reason,
+    void (*done)(void *arg, const struct hm_summary *summary), void *arg);
+/* The first living or ended handle, and the next. */
+struct hm_handle *hm_manager_first(struct hm_manager *manager);
+struct hm_handle *hm_handle_next(struct hm_handle *handle);
+
+/* Forgets a proc that has ended; not from inside a call about it.  -1 EBUSY
+ * when it lives. */
+int hm_handle_free(struct hm_handle *handle);
+const struct hm_id *hm_handle_id(const struct hm_handle *handle);
+const struct hm_status *hm_handle_status(const struct hm_handle *handle);
+void *hm_handle_arg(const struct hm_handle *handle);
+/* Why it never became Ready, once it has ended so; else NULL. */
+const struct hm_error *hm_handle_failure(const struct hm_handle *handle);
+/* Its last lines, as elements of an open array. */
+void hm_handle_put_tail(
+    const struct hm_handle *handle, struct hm_json_out *out);
+/* Begins to wait: fn may be called at once.  Not twice at a time. */
+void hm_handle_await(struct hm_handle *handle, struct hm_waiter *waiter);
+void hm_handle_unwait(struct hm_handle *handle, struct hm_waiter *waiter);
+/* The same in turns of the loop: 0, or -1 with why not; ETIMEDOUT after timeout
+ * ms (0: never). */
+int hm_handle_wait(struct hm_handle *handle, enum hm_until until,
+    uint64_t timeout, struct hm_error *err);
+/*
+ * Begins to end it: the agent is asked, then SIGTERM, then SIGKILL.  One
+ * attempt is shared: a later call can only make it shorter.  -1 "proc already
+ * terminated (status: …)".
+ */
+int hm_handle_terminate(struct hm_handle *handle, uint64_t timeout,
+    const char *reason, struct hm_error *err);
+int hm_handle_kill(
+    struct hm_handle *handle, const char *reason, struct hm_error *err);
+/* Sends sig to its process group; nothing once it has ended. */
+void hm_handle_signal(struct hm_handle *handle, int sig);
+/* The agent could not be asked to stop: SIGTERM now. */
+void hm_handle_unheard(struct hm_handle *handle);
+/* What became of bind: NULL, it is Ready; else it is killed. */
+void hm_handle_bound(struct hm_handle *handle, const struct hm_error *why);
+
+#ifdef __cplusplus
+}
+#endif
 #endif

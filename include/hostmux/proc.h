@@ -118,9 +118,9 @@ void hm_port_id(const struct hm_actor *actor, uint64_t port,
 /*
  * Posts env from actor: takes it on success.  -1 with errno and env still the
  * caller's: EAGAIN (no room on that way: try again when the progress callback
- * is called), EMSGSIZE, ENOMEM, EINVAL.  A message that cannot be delivered
- * comes back through the undeliverable handler, also one that is known at once
- * to have no way.
+ * is called), EMSGSIZE (its head), ENOMEM, EINVAL.  A message that cannot be
+ * delivered comes back through the undeliverable handler, also one that is
+ * known at once to have no way or to be too large.
  */
 int hm_post(struct hm_actor *actor, struct hm_envelope *env);
 /* The same without the bound (EAGAIN never): for control and answers. */

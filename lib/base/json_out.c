@@ -176,23 +176,26 @@ hm_json_put_i64(struct hm_json_out *out, const char *key, int64_t n)
 	hm_json_put_raw(out, key, text, (size_t)len);
 }
 
-/* By way of whole thousandths: "%.3f" would print the locale's point. */
+/* In two whole parts: "%.3f" would print the locale's point. */
 void
 hm_json_put_double(struct hm_json_out *out, const char *key, double n)
 {
+	double size = n < 0 ? -n : n;
 	char text[32];
 	uint64_t whole;
 	unsigned rest;
 	int len;
 
-	if (!(n > -1e15 && n < 1e15)) {
+	if (!(size < 1e15)) {
 		hm_json_put_null(out, key); /* no number, or no such time */
 		return;
 	}
-	whole = (uint64_t)((n < 0 ? -n : n) * 1000 + 0.5);
-	rest = (unsigned)(whole % 1000);
+	whole = (uint64_t)size;
+	rest = (unsigned)((size - (double)whole) * 1000 + 0.5);
+	whole += rest / 1000;
+	rest %= 1000;
 	len = snprintf(text, sizeof text, "%s%" PRIu64 ".%03u",
-	    n < 0 && whole > 0 ? "-" : "", whole / 1000, rest);
+	    n < 0 && whole + rest > 0 ? "-" : "", whole, rest);
 	while (text[len - 1] == '0')
 		len--;
 	if (text[len - 1] == '.')

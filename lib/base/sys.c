@@ -9,14 +9,19 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 #ifdef __linux__
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #endif
+#include <sys/wait.h>
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#ifdef __linux__
+#include <sched.h>
+#endif
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -221,6 +226,85 @@ sys_children(pid_t pid, pid_t *pids, size_t max)
 	errno = ENOTSUP;
 	return -1;
 #endif
+}
+
+/* The address sanitizer does not understand a stack that is left by exec. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__)
+#define SPAWN_BORROWS
+/* execvpe copies every entry of PATH onto its stack. */
+#define SPAWN_STACK ((size_t)512 * 1024)
+#endif
+
+pid_t
+sys_spawn(int (*fn)(void *arg), void *arg)
+{
+	pid_t pid;
+#ifdef SPAWN_BORROWS
+	char *stack = mmap(NULL, SPAWN_STACK, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	int code;
+
+	if (stack == MAP_FAILED)
+		return -1;
+	pid = clone(fn, stack + SPAWN_STACK, CLONE_VM | CLONE_VFORK | SIGCHLD,
+	    arg);
+	code = errno;
+	(void)munmap(stack, SPAWN_STACK);
+	errno = code;
+#else
+	pid = fork();
+	if (pid == 0)
+		_exit(fn(arg));
+#endif
+	return pid;
+}
+
+#ifndef __linux__
+extern char **environ;
+#endif
+
+void
+sys_exec(const char *file, char *const argv[], char *const env[])
+{
+#ifdef __linux__
+	(void)execvpe(file, argv, env);
+#else
+	environ = (char **)env;
+	(void)execvp(file, argv);
+#endif
+}
+
+pid_t
+sys_reap(pid_t pid, int *status, double *cpu, uint64_t *peak)
+{
+#ifdef __linux__
+	struct rusage used;
+#endif
+	pid_t got;
+
+	*cpu = -1;
+	*peak = 0;
+	do
+#ifdef __linux__
+		got = wait4(pid, status, WNOHANG, &used);
+#else
+		got = waitpid(pid, status, WNOHANG);
+#endif
+	while (got == -1 && errno == EINTR);
+#ifdef __linux__
+	if (got > 0) {
+		*peak = (uint64_t)used.ru_maxrss * 1024;
+		*cpu = (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+		    (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) /
+			1e6;
+	}
+#endif
+	return got;
 }
 
 void

@@ -59,6 +59,18 @@ int sys_pidfd_signal(int pidfd, int sig);
 /* The children of pid (all of its threads') into pids; the number there are
  * (may be more than max), or -1 ENOTSUP. */
 long sys_children(pid_t pid, pid_t *pids, size_t max);
+/*
+ * Runs fn(arg), which must end in exec or _exit and may do only what a signal
+ * handler may, in a child: where the system can (Linux) the child borrows this
+ * process's memory until then, so that a spawn costs the same however much
+ * there is.  Block all signals around it.  The pid, or -1.
+ */
+pid_t sys_spawn(int (*fn)(void *arg), void *arg);
+/* execvpe: looks file up in PATH as execvp does.  Returns only when it failed. */
+void sys_exec(const char *file, char *const argv[], char *const env[]);
+/* waitpid with WNOHANG, and what the child had used: CPU seconds (-1 where
+ * unknown), most memory in bytes (0 where unknown). */
+pid_t sys_reap(pid_t pid, int *status, double *cpu, uint64_t *peak);
 /* Soft limit of descriptors to the hard one; the old value in *old (for
  * children: sys_files_restore). */
 void sys_files_raise(uint64_t *old);

@@ -284,6 +284,6 @@ host_asked_to_end(struct hm_host *host)
 	if (host->asked != NULL)
 		host->asked(host->asked_arg);
 	else
-		hm_host_shutdown(host, HM_HOST_TIMEOUT, "host shutdown", NULL,
-		    NULL);
+		hm_host_shutdown(
+		    host, HM_HOST_TIMEOUT, "host shutdown", NULL, NULL);
 }

@@ -7,7 +7,10 @@
  *   life.c      names come and go: greetings, statuses, ends
  *   watch.c     who is told of changes (watchers) and of ends (waiters)
  *   reap.c      many procs ended at once
+ *   item.c      one of them
  *   control.c   the messages to host_agent
+ *   naming.c    those that give, bind and free names
+ *   record.c    entries as they are shown
  */
 #ifndef HM_HOST_PRIVATE_H
 #define HM_HOST_PRIVATE_H

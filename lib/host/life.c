@@ -165,10 +165,10 @@ enter_spare(struct hm_host *host)
 	entry->status.pid = (pid_t)stats.pid;
 	entry->status.started = sys_wall();
 	life_begin(host, entry);
+	(void)snprintf(entry->status.addr, sizeof entry->status.addr, "%s",
+	    hm_host_id(host));
 	if (entry->kind == ENTRY_JOINED) {
 		entry->owner = entry;
-		(void)snprintf(entry->status.addr, sizeof entry->status.addr,
-		    "%s", hm_host_id(host));
 		hm_id_set(&id, hm_host_id(host), entry->name, "agent", 0, 0);
 		id.depth = HM_ID_ACTOR;
 		(void)hm_id_print(

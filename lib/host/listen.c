@@ -19,10 +19,14 @@
 #include "base/sys.h"
 #include "host/host_private.h"
 
+#define LISTEN_MAX 32
+
 /* What is found while listening. */
 struct found {
-	struct hm_addr tcp; /* the first; text "" if there is none */
-	struct hm_addr id;
+	struct hm_addr at[LISTEN_MAX];
+	size_t n;
+	const struct hm_addr *id;  /* the first TCP one others can dial */
+	const struct hm_addr *any; /* the first on every interface */
 };
 
 static void
@@ -41,9 +45,12 @@ static int
 listen_on(struct hm_host *host, const struct hm_host_config *config,
     const char *text, struct found *found, struct hm_error *err)
 {
-	struct hm_addr addr, got;
+	struct hm_addr addr, *got = &found->at[found->n];
 	char dir[HM_ADDR_SIZE] = "";
 
+	if (found->n == LISTEN_MAX)
+		return hm_fail_kind(err, HM_ERR_INVALID, EINVAL,
+		    "address '%.100s': there are %d already", text, LISTEN_MAX);
 	if (hm_addr_parse(&addr, text, HM_ADDR_LISTEN | HM_ADDR_RESOLVE, err) ==
 	    -1)
 		return -1;
@@ -51,17 +58,19 @@ listen_on(struct hm_host *host, const struct hm_host_config *config,
 	    sys_socket_dir(dir, sizeof dir, true, err) == -1)
 		return -1;
 	if (router_serve(host->router, &addr, dir, config->mode,
-		config->replace, &got, err) == -1)
+		config->replace, got, err) == -1)
 		return -1;
-	if (got.transport == HM_TRANSPORT_UNIX && host->frontend[0] == '\0') {
-		memcpy(host->frontend, got.text, sizeof host->frontend);
-		directory_of(&got, host->dir);
+	found->n++;
+	if (got->transport == HM_TRANSPORT_UNIX && host->frontend[0] == '\0') {
+		memcpy(host->frontend, got->text, sizeof host->frontend);
+		directory_of(got, host->dir);
 	}
-	if (got.transport == HM_TRANSPORT_TCP && found->tcp.text[0] == '\0')
-		found->tcp = got;
-	if (got.transport == HM_TRANSPORT_TCP && !addr.wildcard &&
-	    found->id.text[0] == '\0')
+	if (got->transport == HM_TRANSPORT_TCP && addr.wildcard) {
+		if (found->any == NULL)
+			found->any = got;
+	} else if (got->transport == HM_TRANSPORT_TCP && found->id == NULL) {
 		found->id = got;
+	}
 	return 0;
 }
 
@@ -97,16 +106,17 @@ known_as(const char *text, const struct found *found, struct hm_addr *addr,
     struct hm_error *err)
 {
 	char ip[INET_ADDRSTRLEN], full[HM_ADDR_SIZE];
-	const char *port = strrchr(found->tcp.text, ':');
+	const struct hm_addr *tcp = found->any != NULL ? found->any : found->id;
 
 	if (strcmp(text, "auto") != 0)
 		return hm_addr_parse(addr, text, HM_ADDR_RESOLVE, err);
-	if (port == NULL)
+	if (tcp == NULL)
 		return hm_fail_kind(err, HM_ERR_INVALID, EINVAL,
 		    "--as auto: there is no tcp: address to listen on");
 	if (source_address(ip, err) == -1)
 		return -1;
-	(void)snprintf(full, sizeof full, "tcp:%s%s", ip, port);
+	(void)snprintf(
+	    full, sizeof full, "tcp:%s%s", ip, strrchr(tcp->text, ':'));
 	return hm_addr_parse(addr, full, 0, err);
 }
 
@@ -128,23 +138,28 @@ own_all(struct hm_host *host, const struct hm_host_config *config,
     const struct found *found, struct hm_error *err)
 {
 	const char *const *as;
-	const char *port = strrchr(found->tcp.text, ':');
-	char loopback[HM_ADDR_SIZE] = "";
+	char loopback[HM_ADDR_SIZE];
 	struct hm_addr addr;
+	size_t i;
 
 	for (as = config->as; as != NULL && *as != NULL; as++) {
 		if (known_as(*as, found, &addr, err) == -1 ||
 		    own(host, addr.text, err) == -1)
 			return -1;
 	}
-	if (found->tcp.wildcard && port != NULL)
-		(void)snprintf(
-		    loopback, sizeof loopback, "tcp:127.0.0.1%s", port);
-	if (own(host, found->id.text, err) == -1 ||
-	    own(host, host->frontend, err) == -1 ||
-	    own(host, found->tcp.wildcard ? "" : found->tcp.text, err) == -1 ||
-	    own(host, loopback, err) == -1)
+	if (found->id != NULL && own(host, found->id->text, err) == -1)
 		return -1;
+	if (own(host, host->frontend, err) == -1)
+		return -1;
+	for (i = 0; i < found->n; i++) {
+		(void)snprintf(
+		    loopback, sizeof loopback, "%s", found->at[i].text);
+		if (found->at[i].wildcard)
+			(void)snprintf(loopback, sizeof loopback,
+			    "tcp:127.0.0.1%s", strrchr(found->at[i].text, ':'));
+		if (own(host, loopback, err) == -1)
+			return -1;
+	}
 	if (router_id(host->router)[0] == '\0')
 		return hm_fail_kind(err, HM_ERR_INVALID, EINVAL,
 		    "no address for ids: tell one with --as");

@@ -6,13 +6,15 @@
 
 #include "host/host_private.h"
 
+/* Nothing is counted for procs of this process. */
 static void
 put_stats(const struct entry *entry, struct hm_json_out *out)
 {
 	struct router_stats stats = entry->stats;
 
-	if (!entry->ended)
-		(void)router_stats(entry->host->router, entry->name, &stats);
+	if (!entry->ended &&
+	    router_stats(entry->host->router, entry->name, &stats) == -1)
+		return;
 	hm_json_put_u64(out, "msgs_in", stats.msgs_in);
 	hm_json_put_u64(out, "msgs_out", stats.msgs_out);
 	hm_json_put_u64(out, "bytes_in", stats.bytes_in);

@@ -36,6 +36,9 @@
 /* A record weighs at least this much credit, what its bookkeeping costs. */
 #define LINK_RECORD_COST 128u
 
+/* With less than this a peer may be unable to begin a message. */
+#define CREDIT_LOW (HM_DATA_HEADER + HM_HEAD_MAX + LINK_RECORD_COST)
+
 /* The credit all links of a node may grant together. */
 struct credit_pool {
 	uint64_t limit, granted;

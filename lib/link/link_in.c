@@ -32,6 +32,9 @@ take_data(struct link *link, const struct hm_record *rec, struct chunk *chunk,
 	}
 	if (rec->flags & HM_DATA_ASK)
 		link->asked = number;
+	/* What is kept long frees nothing: the window grows all the same. */
+	if (link->granted < CREDIT_LOW)
+		link->ops->due(link, true);
 	return link->ops->data(link, rec, chunk, p, cost, err);
 }
 

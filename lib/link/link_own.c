@@ -11,8 +11,6 @@
 
 /* So many settled messages are worth a write of their own. */
 #define SETTLED_MANY 4096u
-/* With less than this a peer may be unable to begin a message. */
-#define CREDIT_LOW (HM_DATA_HEADER + HM_HEAD_MAX + LINK_RECORD_COST)
 
 int
 link_own(struct link *link, enum hm_record_type type, uint8_t flags,

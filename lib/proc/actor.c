@@ -286,7 +286,7 @@ proc_returned(struct router_local *local, struct hm_envelope *env)
 	}
 	if (actor != NULL && actor->returned != NULL) {
 		actor->returned(actor, env);
-	} else {
+	} else if ((hm_envelope_flags(env) & HM_ENV_LASTING) == 0) {
 		hm_log(proc->loop, HM_LOG_WARNING,
 		    "message of %zu bytes came back (%s): %s: %.*s",
 		    hm_payload_len(env), sender.actor, hm_outcome_name(kind),

@@ -37,14 +37,14 @@ no_way(struct hm_error *err, const char *fmt, const struct hm_slice *a,
 
 static struct router_local *
 find_local(const struct hm_router *router, const struct hm_idref *dest,
-    bool own)
+    bool any)
 {
 	struct router_local *local;
 
 	for (local = router->locals; local != NULL; local = local->next) {
 		if (!slice_is(dest->proc, local->name))
 			continue;
-		if (local->addr[0] == '\0' ? own || router->uplink == NULL :
+		if (local->addr[0] == '\0' ? any :
 					     slice_is(dest->addr, local->addr))
 			return local;
 	}
@@ -91,9 +91,12 @@ route(struct hm_router *router, const struct hm_head *head,
 {
 	const struct hm_idref *dest = &head->dest;
 	bool own = router_owns(router, dest->addr);
+	/* A stand-alone proc may be bound to a name of a host, whose address
+	 * is then in what comes; a host's own procs are not. */
+	bool bound = from != NULL && router->ops.greet == NULL;
 
 	*peer = NULL;
-	*local = find_local(router, dest, own);
+	*local = find_local(router, dest, own || bound);
 	if (*local != NULL)
 		return 0;
 	if (router->uplink != NULL) {

@@ -9,6 +9,7 @@
  * Between two procs of this process an envelope is handed over as it is.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -467,11 +468,6 @@ post_to_peer(struct peer *peer, struct hm_envelope *env)
 	bool wait = env->payload_len > HM_PIECE_MAX ||
 	    must_wait(peer->outgoing, NULL, env);
 
-	if (env->payload_len > peer->link.max_message &&
-	    (peer->kind != PEER_NAME || peer->conn != NULL)) {
-		errno = EMSGSIZE;
-		return -1;
-	}
 	if (keep(peer->router, env) == -1)
 		return -1;
 	if (hm_envelope_flags(env) & HM_ENV_NOW)
@@ -509,6 +505,13 @@ has_room(const struct peer *peer)
 	    peer->link.ledger.unsettled < limits->max_unsettled;
 }
 
+static bool
+too_large(const struct peer *peer, const struct hm_envelope *env)
+{
+	return env->payload_len > peer->link.max_message &&
+	    (peer->kind != PEER_NAME || peer->conn != NULL);
+}
+
 int
 router_post(struct router_local *local, struct hm_envelope *env, bool checked)
 {
@@ -529,6 +532,13 @@ router_post(struct router_local *local, struct hm_envelope *env, bool checked)
 	if (peer != NULL && checked && !has_room(peer)) {
 		errno = EAGAIN;
 		return -1;
+	}
+	if (peer != NULL && too_large(peer, env)) {
+		(void)hm_fail(&err, EMSGSIZE,
+		    "message of %zu bytes, the largest taken is %" PRIu64,
+		    env->payload_len, peer->link.max_message);
+		how.outcome = HM_REFUSED;
+		peer = NULL;
 	}
 	hm_put32(env->head + HM_HEAD_UID, router->uid);
 	hm_put32(env->head + HM_HEAD_PID, router->pid);

@@ -5,6 +5,8 @@
 #ifndef HM_MUX_H
 #define HM_MUX_H
 
+#include "boot/spawn.h"
+#include "boot/tree.h"
 #include "host/lock.h"
 #include "tool/daemon.h"
 #include "tool/tool.h"
@@ -27,18 +29,26 @@ struct mux {
 	int ready_fd;
 	char **command; /* NULL: none */
 	/* addresses */
-	char unixes[MUX_MAX + 2][HM_ADDR_SIZE]; /* the Unix ones, absolute */
-	char dir[HM_ADDR_SIZE]; /* private, removed at the end; or "" */
+	char chosen[HM_ADDR_SIZE]; /* the Unix one, if none was given */
+	char dir[HM_ADDR_SIZE];	   /* private, removed at the end; or "" */
 	struct lock locks[MUX_MAX + 2];
-	size_t nunixes, nlocks;
+	size_t nlocks;
 	/* serving */
 	struct daemon daemon;
 	struct hm_limits limits;
+	struct inheritance inherit; /* what CMD gets back */
 	struct hm_loop *loop;
 	struct hm_host *host;
 	unsigned signals; /* that want the end, so far */
 	bool done;
 	int status;
+	/* the command */
+	pid_t child;	   /* 0: none */
+	bool ended, quiet; /* it has; the host has ended too */
+	bool terminal;	   /* was handed to it */
+	uint64_t deadline; /* of the whole end, 0: it has not begun */
+	struct hm_timer timer;
+	struct tree tree; /* what it leaves */
 };
 
 /* mux_addr.c: settles where to listen, and locks it.  -1 with a sentence. */
@@ -52,5 +62,17 @@ int mux_serve(struct mux *mux, struct hm_error *err);
 int mux_announce(struct mux *mux, struct hm_error *err);
 /* Turns until the end; the status to exit with. */
 int mux_run(struct mux *mux);
+/* The host's orderly end, with what is left of the time. */
+void mux_end(struct mux *mux, const char *reason);
+
+/* mux_command.c: runs CMD.  -1 with a sentence; the status is set. */
+int command_start(struct mux *mux, struct hm_error *err);
+/* A signal for CMD, or of its end (SIGCHLD). */
+void command_signal(struct mux *mux, int sig);
+/* CMD has until the deadline; 0: it is killed now. */
+void command_hurry(struct mux *mux, uint64_t ms);
+/* The host has ended: what CMD left is hunted, and then all is done. */
+void command_sweep(struct mux *mux);
+void command_fini(struct mux *mux);
 
 #endif

@@ -7,33 +7,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/sys.h"
 #include "tool/mux.h"
-
-/* Nobody elsewhere would know what a relative path is relative to: text
- * becomes absolute, and the mux's. */
-static int
-settle_unix(struct mux *mux, const char **text, struct hm_addr *addr,
-    struct hm_error *err)
-{
-	const char *path = hm_addr_path(addr);
-	char cwd[HM_ADDR_SIZE], *whole = mux->unixes[mux->nunixes];
-
-	if (path == NULL || path[0] == '/') {
-		memcpy(whole, addr->text, HM_ADDR_SIZE);
-	} else if (getcwd(cwd, sizeof cwd) == NULL ||
-		   snprintf(whole, HM_ADDR_SIZE, "unix:%s/%s", cwd, path) >=
-		       HM_ADDR_SIZE) {
-		return hm_fail(err, ENAMETOOLONG,
-		    "address '%s': the whole path is too long", addr->text);
-	}
-	mux->nunixes++;
-	*text = whole;
-	return hm_addr_parse(addr, whole, HM_ADDR_LISTEN, err);
-}
 
 static int
 lock_path(struct mux *mux, const struct hm_addr *addr, struct hm_error *err)
@@ -48,13 +25,14 @@ lock_path(struct mux *mux, const struct hm_addr *addr, struct hm_error *err)
 	return 0;
 }
 
+/* What the library would take and this program has no use for, is refused. */
 static int
-settle(struct mux *mux, const char **text, bool *is_unix, struct hm_error *err)
+settle(struct mux *mux, const char *text, bool *is_unix, struct hm_error *err)
 {
 	struct hm_addr addr;
 
-	if (hm_addr_parse(
-		&addr, *text, HM_ADDR_LISTEN | HM_ADDR_RESOLVE, err) == -1)
+	if (hm_addr_parse(&addr, text, HM_ADDR_LISTEN | HM_ADDR_RESOLVE, err) ==
+	    -1)
 		return -1;
 	if (addr.wildcard && mux->as.n == 0)
 		return hm_fail_kind(err, HM_ERR_INVALID, EINVAL,
@@ -62,11 +40,8 @@ settle(struct mux *mux, const char **text, bool *is_unix, struct hm_error *err)
 	if (addr.transport == HM_TRANSPORT_LOCAL)
 		return hm_fail_kind(err, HM_ERR_INVALID, EINVAL,
 		    "address '%s': nobody else can dial it", addr.text);
-	if (addr.transport != HM_TRANSPORT_UNIX)
-		return 0;
-	*is_unix = true;
-	if (settle_unix(mux, text, &addr, err) == -1)
-		return -1;
+	if (addr.transport == HM_TRANSPORT_UNIX)
+		*is_unix = true;
 	return lock_path(mux, &addr, err);
 }
 
@@ -137,24 +112,23 @@ mux_addresses(struct mux *mux, struct hm_error *err)
 {
 	struct mux_list *listen = &mux->listen;
 	bool is_unix = false, unused;
-	char text[HM_ADDR_SIZE];
 	size_t i;
 
 	for (i = 0; i < listen->n; i++) {
-		if (settle(mux, &listen->text[i], &is_unix, err) == -1)
+		if (settle(mux, listen->text[i], &is_unix, err) == -1)
 			return -1;
 	}
 	if (mux->backend != NULL &&
-	    settle(mux, &mux->backend, &unused, err) == -1)
+	    settle(mux, mux->backend, &unused, err) == -1)
 		return -1;
 	if (is_unix)
 		return 0;
-	if ((mux->command != NULL ? make_private(mux, text, err)
-				  : use_default(text, err)) == -1 &&
-	    use_abstract(mux, text, err) == -1)
+	if ((mux->command != NULL ? make_private(mux, mux->chosen, err)
+				  : use_default(mux->chosen, err)) == -1 &&
+	    use_abstract(mux, mux->chosen, err) == -1)
 		return -1;
-	listen->text[listen->n++] = text;
-	return settle(mux, &listen->text[listen->n - 1], &is_unix, err);
+	listen->text[listen->n++] = mux->chosen;
+	return settle(mux, mux->chosen, &is_unix, err);
 }
 
 /* Also the sockets of procs that could not do it themselves. */

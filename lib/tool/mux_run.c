@@ -72,20 +72,24 @@ put_variable(char *p, size_t size, const char *name, const char *value)
 	return n < 0 || (size_t)n >= size ? 0 : (size_t)n;
 }
 
+/* The variables by which programs find the host; also CMD. */
 static size_t
-put_variables(const struct mux *mux, char *text, size_t size)
+set_variables(const struct mux *mux, char *text, size_t size)
 {
-	size_t len = 0;
 	char pid[24];
+	const char *const variables[] = {"HYPERACTOR_HOST_ADDR",
+	    hm_host_frontend(mux->host), "HYPERACTOR_HOST_ID",
+	    hm_host_id(mux->host), "HYPERACTOR_HOST_BACKEND_ADDR",
+	    hm_host_backend(mux->host), "HYPERACTOR_HOST_PID", pid};
+	size_t i, len = 0;
 
 	(void)snprintf(pid, sizeof pid, "%ld", (long)getpid());
-	len += put_variable(text + len, size - len, "HYPERACTOR_HOST_ADDR",
-	    hm_host_frontend(mux->host));
-	len += put_variable(text + len, size - len, "HYPERACTOR_HOST_ID",
-	    hm_host_id(mux->host));
-	len += put_variable(text + len, size - len,
-	    "HYPERACTOR_HOST_BACKEND_ADDR", hm_host_backend(mux->host));
-	len += put_variable(text + len, size - len, "HYPERACTOR_HOST_PID", pid);
+	for (i = 0; i < sizeof variables / sizeof *variables; i += 2) {
+		if (setenv(variables[i], variables[i + 1], 1) == -1)
+			return 0;
+		len += put_variable(
+		    text + len, size - len, variables[i], variables[i + 1]);
+	}
 	return len;
 }
 
@@ -109,8 +113,10 @@ mux_announce(struct mux *mux, struct hm_error *err)
 {
 	char text[4096], log[HM_ADDR_SIZE + 8];
 	const char *path = mux->log;
-	size_t len = put_variables(mux, text, sizeof text);
+	size_t len = set_variables(mux, text, sizeof text);
 
+	if (len == 0)
+		return hm_fail(err, ENOMEM, "no memory");
 	warn_of_others(mux);
 	default_log(mux, log, sizeof log);
 	if (path == NULL)
@@ -135,8 +141,26 @@ on_done(void *arg, unsigned failed)
 	if (failed > 0)
 		tool_say(
 		    mux->tool, HM_LOG_ERROR, "%u procs did not end", failed);
-	mux->status = failed > 0;
-	mux->done = true;
+	if (mux->command == NULL) {
+		mux->status = failed > 0;
+		mux->done = true;
+		return;
+	}
+	mux->quiet = true;
+	if (mux->ended)
+		command_sweep(mux);
+	else
+		command_signal(mux, SIGTERM); /* its host is gone */
+}
+
+void
+mux_end(struct mux *mux, const char *reason)
+{
+	uint64_t now = hm_loop_now(mux->loop), left = HM_HOST_TIMEOUT;
+
+	if (mux->deadline != 0)
+		left = mux->deadline > now ? mux->deadline - now : 0;
+	hm_host_shutdown(mux->host, left, reason, on_done, mux);
 }
 
 static void
@@ -144,8 +168,27 @@ on_asked(void *arg)
 {
 	struct mux *mux = arg;
 
-	hm_host_shutdown(
-	    mux->host, HM_HOST_TIMEOUT, "host shutdown", on_done, mux);
+	mux_end(mux, "host shutdown");
+	if (mux->command != NULL)
+		command_hurry(mux, mux->timeout);
+}
+
+/* The ladder. */
+static void
+climb(struct mux *mux)
+{
+	bool cut = mux->signals == 2;
+
+	if (mux->signals > 2) {
+		if (mux->command == NULL)
+			mux->status = TOOL_NO;
+		mux->done = true;
+		return;
+	}
+	if (mux->command != NULL)
+		command_hurry(mux, cut ? 0 : mux->timeout);
+	if (mux->command == NULL || (cut && mux->ended))
+		mux_end(mux, "host-mux was told to end");
 }
 
 static void
@@ -153,38 +196,50 @@ on_signal(void *arg, int sig)
 {
 	struct mux *mux = arg;
 
+	if (mux->command != NULL)
+		command_signal(mux, sig);
+	if (sig != SIGTERM && sig != SIGINT && sig != SIGHUP && sig != SIGQUIT)
+		return;
+	mux->signals++;
 	tool_say(mux->tool, HM_LOG_INFO, "ending (%s): signal %d",
 	    hm_host_id(mux->host), sig);
-	if (++mux->signals < 3) {
-		hm_host_shutdown(mux->host, HM_HOST_TIMEOUT,
-		    "host-mux was told to end", on_done, mux);
-		return;
-	}
-	mux->status = TOOL_NO;
-	mux->done = true;
+	climb(mux);
+}
+
+static int
+take_signals(struct mux *mux)
+{
+	static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT,
+	    /* with CMD only */
+	    SIGCHLD, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT};
+	size_t i,
+	    n = mux->command == NULL ? 4 : sizeof signals / sizeof *signals;
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	for (i = 0; i < n; i++)
+		(void)sigaddset(&set, signals[i]);
+	return hm_loop_signals(mux->loop, &set, on_signal, mux);
 }
 
 int
 mux_run(struct mux *mux)
 {
-	static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
-	sigset_t set;
-	size_t i;
+	struct hm_error err;
 
-	(void)sigemptyset(&set);
-	for (i = 0; i < sizeof signals / sizeof *signals; i++)
-		(void)sigaddset(&set, signals[i]);
-	if (hm_loop_signals(mux->loop, &set, on_signal, mux) == -1) {
-		tool_say(
-		    mux->tool, HM_LOG_ERROR, "signals: %s", strerror(errno));
-		return TOOL_SYSTEM;
+	if (take_signals(mux) == -1) {
+		(void)hm_fail(&err, ENOMEM, "signals: %s", strerror(errno));
+		return tool_fail(mux->tool, &err);
 	}
 	hm_host_on_shutdown(mux->host, on_asked, mux);
+	if (mux->command != NULL && command_start(mux, &err) == -1) {
+		(void)tool_fail(mux->tool, &err);
+		return mux->status;
+	}
 	while (!mux->done) {
 		if (hm_loop_turn(mux->loop, -1) == -1) {
-			tool_say(mux->tool, HM_LOG_ERROR, "loop: %s",
-			    strerror(errno));
-			return TOOL_SYSTEM;
+			(void)hm_fail(&err, errno, "loop: %s", strerror(errno));
+			return tool_fail(mux->tool, &err);
 		}
 	}
 	return mux->status;

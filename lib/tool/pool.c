@@ -68,12 +68,13 @@ static bool
 fits(const struct search *search, const struct hm_json *record)
 {
 	const char *kind = hm_json_string(record, "kind", "");
+	const char *name = hm_json_string(record, "name", "");
 
 	if (strcmp(hm_json_string(record, "status", ""),
 		hm_state_name(HM_READY)) != 0)
 		return false;
 	if (!search->pattern)
-		return true;
+		return strcmp(search->name, name) == 0;
 	return (strcmp(kind, "spawned") == 0 || strcmp(kind, "joined") == 0) &&
 	       fnmatch(search->name, hm_json_string(record, "name", ""), 0) ==
 		   0;
@@ -211,6 +212,10 @@ pool_fill(struct pool *pool, struct hm_proc *proc, const char *dest,
 void
 pool_fini(struct pool *pool)
 {
+	size_t i;
+
+	for (i = 0; i < pool->n; i++)
+		hm_envelope_free(pool->targets[i].model);
 	free(pool->targets);
 	memset(pool, 0, sizeof *pool);
 }
@@ -252,9 +257,10 @@ pool_least(struct pool *pool)
 }
 
 void
-pool_less_busy(struct pool *pool, struct target *target)
+pool_less_busy(struct pool *pool, struct target *target, bool gone)
 {
 	target->busy--;
-	if (target->busy < pool->least)
+	target->gone = gone;
+	if (!gone && target->busy < pool->least)
 		pool->least = target->busy;
 }

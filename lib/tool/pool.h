@@ -15,8 +15,9 @@
 struct target {
 	struct hm_id dest;
 	size_t busy;	  /* what is with it: unsettled or unanswered */
-	bool gone;	  /* it has ended */
+	bool gone;	  /* it has ended, or is out of reach */
 	uint64_t monitor; /* the port where its end is told, 0: none */
+	struct hm_envelope *model; /* of what it is sent, or NULL */
 };
 
 struct pool {
@@ -35,11 +36,12 @@ struct pool {
 int pool_fill(struct pool *pool, struct hm_proc *proc, const char *dest,
     const char *base, bool wait, struct hm_error *err);
 void pool_fini(struct pool *pool);
-/* The least busy of those that have not ended, in turns; all have ended: of
- * all. */
+/* The least busy of those that are not gone, in turns; if all are, of all.
+ * (One that is gone is never busy: it would get everything.) */
 struct target *pool_least(struct pool *pool);
-/* One of what target was busy with is done. */
-void pool_less_busy(struct pool *pool, struct target *target);
+/* One of what target was busy with is done; gone: because nothing gets there
+ * any more. */
+void pool_less_busy(struct pool *pool, struct target *target, bool gone);
 /* Whom a message to dest went to; NULL. */
 struct target *pool_find(const struct pool *pool, const struct hm_id *dest);
 

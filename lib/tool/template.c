@@ -63,7 +63,7 @@ template_option(struct template *template, const struct tool *tool, int opt)
 }
 
 void
-template_check(struct template *template, const struct tool *tool, unsigned ttl)
+template_check(struct template *template, const struct tool *tool)
 {
 	struct hm_slice nothing = {"", 0};
 	struct hm_envelope *env;
@@ -73,7 +73,6 @@ template_check(struct template *template, const struct tool *tool, unsigned ttl)
 	if (template->json &&
 	    (template->type != NULL || template->nheaders > 0))
 		tool_usage(tool, "--json: not with --type or --header");
-	template->ttl = ttl;
 	if (template->type == NULL)
 		template->type = "text/plain";
 	if (template->json)

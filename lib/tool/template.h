@@ -50,8 +50,7 @@ enum template_option {
 bool template_option(
     struct template *template, const struct tool *tool, int opt);
 /* Exits 2 if the options make no message. */
-void template_check(
-    struct template *template, const struct tool *tool, unsigned ttl);
+void template_check(struct template *template, const struct tool *tool);
 /* reply_to may be NULL.  NULL with a sentence. */
 struct hm_envelope *template_make(const struct template *template,
     struct hm_slice text, const struct hm_id *sender, const struct hm_id *dest,

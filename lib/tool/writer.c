@@ -80,7 +80,6 @@ static void
 flush(void *arg)
 {
 	struct writer *writer = arg;
-	uint64_t before = writer->written;
 	int done = 1;
 
 	while (done == 1 && writer_waiting(writer) > 0)
@@ -91,8 +90,7 @@ flush(void *arg)
 		watch_for(writer, POLLOUT);
 	else if (writer->error == 0)
 		empty(writer);
-	if (writer->written != before || writer->error != 0)
-		writer->fn(writer->arg);
+	writer->fn(writer->arg);
 }
 
 static void

@@ -24,7 +24,7 @@ struct writer {
 	uint64_t put, written; /* bytes, since it was made */
 	struct hm_watch watch;
 	struct hm_task task;
-	void (*fn)(void *arg); /* something was written, or it has ended */
+	void (*fn)(void *arg); /* it has been tried; perhaps it has ended */
 	void *arg;
 };
 

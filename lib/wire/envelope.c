@@ -188,6 +188,29 @@ hm_envelope_new(const struct hm_draft *draft, const void *payload, size_t len,
 	return env;
 }
 
+struct hm_envelope *
+hm_envelope_like(
+    const struct hm_envelope *model, const void *payload, size_t len)
+{
+	struct hm_envelope *env =
+	    hm_envelope_from_head(model->head, model->head_len);
+	void *copy = malloc(len == 0 ? 1 : len);
+
+	if (env == NULL || copy == NULL) {
+		hm_envelope_free(env);
+		free(copy);
+		errno = ENOMEM;
+		return NULL;
+	}
+	if (len > 0)
+		memcpy(copy, payload, len);
+	hm_put64(env->head, len);
+	env->anonymous = model->anonymous;
+	env->payload = copy;
+	env->payload_len = len;
+	return env;
+}
+
 void
 hm_envelope_free(struct hm_envelope *env)
 {

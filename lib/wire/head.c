@@ -172,7 +172,7 @@ reply_to_fits(struct hm_slice value)
 	return hm_addr_text_valid(addr.p, addr.n) &&
 	       hm_name_valid(proc.p, proc.n) &&
 	       hm_name_valid(actor.p, actor.n) && take_number(&value) &&
-	       value.n > 2 && value.p[0] == '[' && cut(&value, '[').n == 0 &&
+	       value.n > 2 && cut(&value, '[').n == 0 &&
 	       value.p[value.n - 1] == ']' && take_number(&value) &&
 	       value.n == 0;
 }

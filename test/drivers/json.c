@@ -117,6 +117,7 @@ test_refused(void)
 	    {"\"\\ud83d\"", "json: byte 8: half of a surrogate pair"},
 	    {"\"\\ud83d\\n\"", "json: byte 8: half of a surrogate pair"},
 	    {"\"\\ud83d\\u0041\"", "json: byte 14: half of a surrogate pair"},
+	    {"\"\\ud83d\\ue000\"", "json: byte 14: half of a surrogate pair"},
 	    {"\"\\ude00\"", "json: byte 8: half of a surrogate pair"},
 	    {"\"\xff\"", "json: byte 2: not UTF-8"},
 	    {"\"\xed\xa0\x80\"", "json: byte 2: not UTF-8"},
@@ -172,9 +173,9 @@ test_bounds(void)
 	CHECK(parse_bytes(text, sizeof text, NULL) == NULL);
 	for (i = 256; i <= 257; i++) {
 		text[0] = '{';
-		for (n = 1; (int)(n - 1) / 8 < i; n += 8)
+		for (n = 1; n < 9 * (size_t)i; n += 9)
 			(void)snprintf(
-			    text + n, 9, "\"%04u\":1,", (unsigned)(n / 8));
+			    text + n, 10, "\"%04x\":1,", (unsigned)n & 0xffff);
 		text[n - 1] = '}';
 		json = parse_bytes(text, n, NULL);
 		CHECK((json != NULL) == (i == 256));
@@ -212,8 +213,7 @@ test_numbers(void)
 	CHECK(number("-1.5") == -1.5 && number("1e3") == 1000);
 	CHECK(number("0.1") == 0.1 && number("1E-3") == 0.001);
 	CHECK(number("9007199254740993") == 9007199254740993.0);
-	CHECK(
-	    close_to(number("1.7976931348623157e308"), 1.7976931348623157e308));
+	CHECK(close_to(number("1.7e308"), 1.7e308));
 	CHECK(close_to(number("2.5e-300"), 2.5e-300));
 	CHECK(number("1e-400") == 0 && number("1e-99999999999") == 0);
 	CHECK(close_to(

@@ -3,6 +3,7 @@
  * configuration, and what a value that does not parse is answered with.
  */
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 #include <hostmux/limits.h>
@@ -25,6 +26,8 @@ test_defaults(void)
 	CHECK(l.max_unsettled == 65536 && l.ttl == 64);
 }
 
+#define AT(member) offsetof(struct hm_limits, member)
+
 static void
 test_keys(void)
 {
@@ -33,7 +36,6 @@ test_keys(void)
 		size_t at;
 		uint64_t want;
 	} cases[] = {
-#define AT(member) offsetof(struct hm_limits, member)
 	    {"HOST_SPAWN_READY_TIMEOUT", "0", AT(spawn_ready_timeout), 0},
 	    {"MESSAGE_DELIVERY_TIMEOUT", "500ms", AT(delivery_timeout), 500},
 	    {"MESSAGE_TTL_DEFAULT", "255", AT(ttl), 255},
@@ -46,7 +48,6 @@ test_keys(void)
 	    {"STOP_ACTOR_TIMEOUT", "3", AT(stop_actor_timeout), 3000},
 	    {"CLEANUP_TIMEOUT", "1h", AT(cleanup_timeout), 3600000},
 	    {"TERMINATED_SNAPSHOT_RETENTION", "0", AT(snapshot_retention), 0},
-#undef AT
 	};
 	struct hm_limits set, env;
 	char name[64];

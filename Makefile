@@ -1,0 +1,273 @@
+# hostmux.  GNU make, bmake and pdpmake all run this file: explicit lists, no
+# functions, no conditionals.
+#
+# The rules for the objects and the programs are the same line again and again,
+# so they are written by the rule for $(BUILD)/rules.mk, and a second make reads
+# them behind this file.  $(BUILD)/flags changes when the compiler or its flags
+# do, and everything depends on it.
+.POSIX:
+.SUFFIXES:
+
+# The user's come on the command line: make CC=clang CFLAGS=-O0
+CC = cc
+AR = ar
+CFLAGS = -O2 -g
+CPPFLAGS =
+LDFLAGS =
+LIBS =
+PREFIX = /usr/local
+DESTDIR =
+BUILD = build
+
+# Of the targets that build in another way, each in a folder of its own.
+MODE =
+MODE_LDFLAGS = $(MODE)
+
+WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+COMPILE = $(CC) -std=c11 -D_POSIX_C_SOURCE=200809L -Iinclude -Ilib \
+	$(CPPFLAGS) $(WARNINGS) $(CFLAGS) $(MODE)
+LINK = $(CC) $(CFLAGS) $(LDFLAGS) $(MODE_LDFLAGS)
+SECOND = -f Makefile -f $(BUILD)/rules.mk
+
+FUZZ_CC = clang
+FUZZ_SECONDS = 60
+SOAK_SECONDS = 600
+SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer
+
+# Each folder of lib/ uses only those before it.
+LIB = \
+	lib/base/error.c lib/base/json.c lib/base/json_out.c lib/base/sys.c \
+	lib/base/sys_socket.c lib/base/text.c \
+	lib/name/addr.c lib/name/id.c \
+	lib/wire/envelope.c lib/wire/envelope_json.c lib/wire/head.c \
+	lib/wire/record.c \
+	lib/loop/epoll.c lib/loop/loop.c lib/loop/poll.c lib/loop/signal.c \
+	lib/loop/timer.c \
+	lib/link/chunk.c lib/link/conn.c lib/link/ledger.c lib/link/link.c \
+	lib/link/link_in.c lib/link/link_own.c lib/link/queue.c \
+	lib/route/accept.c lib/route/dial.c lib/route/forward.c \
+	lib/route/home.c lib/route/limits.c lib/route/peer.c \
+	lib/route/resume.c lib/route/router.c \
+	lib/proc/actor.c lib/proc/agent.c lib/proc/call.c lib/proc/proc.c \
+	lib/boot/bulk.c lib/boot/callback.c lib/boot/handle.c \
+	lib/boot/launch.c lib/boot/manager.c lib/boot/output.c \
+	lib/boot/payload.c lib/boot/process.c lib/boot/sink.c \
+	lib/boot/spawn.c lib/boot/status.c lib/boot/supervisor.c \
+	lib/boot/talk.c lib/boot/tree.c lib/boot/ward.c lib/boot/warden.c \
+	lib/host/control.c lib/host/host.c lib/host/item.c lib/host/life.c \
+	lib/host/listen.c lib/host/lock.c lib/host/naming.c lib/host/past.c \
+	lib/host/reap.c lib/host/record.c lib/host/registry.c \
+	lib/host/watch.c
+# What the programs have in common; not installed.
+TOOL = \
+	lib/tool/client.c lib/tool/daemon.c lib/tool/front.c \
+	lib/tool/monitor.c lib/tool/mux_addr.c lib/tool/mux_command.c \
+	lib/tool/mux_run.c lib/tool/name.c lib/tool/ordered.c \
+	lib/tool/outbox.c lib/tool/pool.c lib/tool/reader.c lib/tool/ready.c \
+	lib/tool/row.c lib/tool/table.c lib/tool/template.c lib/tool/tool.c \
+	lib/tool/writer.c
+PROGRAMS = \
+	host-mux proc-spawn proc-boot proc-reap proc-stat \
+	msg-send msg-call msg-recv
+DRIVERS = \
+	addr child envelope garbage id json limits link manager ordered \
+	output reader reap record registry resume route spawn status text \
+	tree
+FUZZERS = envelope json link name
+HEADERS = \
+	addr.h envelope.h error.h host.h hostmux.h id.h json.h limits.h \
+	loop.h manager.h proc.h status.h text.h
+MAN1 = \
+	host-mux.1 msg-call.1 msg-recv.1 msg-send.1 proc-boot.1 proc-reap.1 \
+	proc-spawn.1 proc-stat.1
+MAN3 = hostmux.3
+MAN7 = hostmux.7 hostmux-protocol.7
+
+LIB_OBJ = $(LIB:%.c=$(BUILD)/obj/%.o)
+TOOL_OBJ = $(TOOL:%.c=$(BUILD)/obj/%.o)
+ARCHIVES = $(BUILD)/lib/libhmtool.a $(BUILD)/lib/libhostmux.a
+
+all: prepare
+	@$(MAKE) $(SECOND) programs
+
+drivers: prepare
+	@$(MAKE) $(SECOND) programs test-programs
+
+# --- what the second make does
+
+programs: $(ARCHIVES) $(PROGRAMS:%=$(BUILD)/bin/%)
+
+test-programs: $(DRIVERS:%=$(BUILD)/test/%)
+
+fuzz-programs: $(FUZZERS:%=$(BUILD)/fuzz/%)
+
+$(BUILD)/lib/libhostmux.a: $(LIB_OBJ)
+	rm -f $@
+	$(AR) rcs $@ $(LIB_OBJ)
+
+$(BUILD)/lib/libhmtool.a: $(TOOL_OBJ)
+	rm -f $@
+	$(AR) rcs $@ $(TOOL_OBJ)
+
+# --- what it needs: the rules, and a stamp of the flags
+
+prepare: flags $(BUILD)/rules.mk
+
+flags:
+	@mkdir -p $(BUILD)
+	@echo '$(COMPILE) $(LINK) $(LIBS)' >$(BUILD)/flags.now
+	@cmp -s $(BUILD)/flags.now $(BUILD)/flags || \
+	    cp $(BUILD)/flags.now $(BUILD)/flags
+
+$(BUILD)/rules.mk: Makefile
+	@mkdir -p $(BUILD)/lib $(BUILD)/bin $(BUILD)/test $(BUILD)/fuzz
+	@compiled() { \
+		for source in $$1; do \
+			object=$(BUILD)/obj/$${source%.c}; \
+			mkdir -p "$${object%/*}"; \
+			printf '%s.o: %s $(BUILD)/flags\n' $$object $$source; \
+			printf '\t$$(COMPILE) -MMD -MP -c -o $$@ %s\n' $$source; \
+			printf -- '-include %s.d\n' $$object; \
+		done; \
+	}; \
+	linked() { \
+		for name in $$3; do \
+			compiled $$1/$$name.c; \
+			printf '%s: %s $$(ARCHIVES)\n' \
+			    $(BUILD)/$$2/$$name $(BUILD)/obj/$$1/$$name.o; \
+			printf '\t$$(LINK) -o $$@ %s $$(ARCHIVES) $$(LIBS)\n' \
+			    $(BUILD)/obj/$$1/$$name.o; \
+		done; \
+	}; \
+	{ \
+		compiled "$(LIB) $(TOOL)"; \
+		linked bin bin "$(PROGRAMS)"; \
+		linked test/drivers test "$(DRIVERS)"; \
+		linked test/fuzz fuzz "$(FUZZERS)"; \
+	} >$@.now
+	@mv $@.now $@
+
+# --- using it
+
+demo:
+	@test/setup cc
+	@$(MAKE) all
+	@PATH="$$PWD/$(BUILD)/bin:$$PATH" doc/examples/wordcount
+
+test:
+	@test/setup cc bats
+	@$(MAKE) drivers
+	@HOSTMUX_BUILD=$(BUILD) test/run
+
+soak:
+	@test/setup cc
+	@$(MAKE) drivers
+	@PATH="$$PWD/$(BUILD)/bin:$$PATH" test/soak $(SOAK_SECONDS)
+
+bench:
+	@test/setup cc
+	@$(MAKE) all
+	@PATH="$$PWD/$(BUILD)/bin:$$PATH" test/bench/run
+
+bench-doc:
+	@test/setup cc
+	@$(MAKE) all
+	@PATH="$$PWD/$(BUILD)/bin:$$PATH" test/bench/run >$(BUILD)/BENCH
+	@cp $(BUILD)/BENCH doc/BENCH
+
+asan:
+	@test/setup cc bats
+	@$(MAKE) BUILD=build/asan CFLAGS='-O1 -g' MODE='$(SANITIZE)' drivers
+	@HOSTMUX_BUILD=build/asan test/run -x install
+
+cover:
+	@test/setup cc bats
+	@rm -rf build/cover
+	@$(MAKE) BUILD=build/cover CFLAGS='-O0 -g' MODE=--coverage drivers
+	@HOSTMUX_BUILD=build/cover test/run
+	@test/coverage build/cover
+
+fuzz:
+	@test/setup cc fuzz
+	@$(MAKE) BUILD=build/fuzzing CC=$(FUZZ_CC) CFLAGS='-O1 -g' \
+	    MODE='$(SANITIZE) -fsanitize=fuzzer-no-link' \
+	    MODE_LDFLAGS='$(SANITIZE) -fsanitize=fuzzer' prepare
+	@$(MAKE) BUILD=build/fuzzing CC=$(FUZZ_CC) CFLAGS='-O1 -g' \
+	    MODE='$(SANITIZE) -fsanitize=fuzzer-no-link' \
+	    MODE_LDFLAGS='$(SANITIZE) -fsanitize=fuzzer' \
+	    -f Makefile -f build/fuzzing/rules.mk fuzz-programs
+	@for name in $(FUZZERS); do \
+		mkdir -p build/fuzzing/corpus/$$name && \
+		echo "fuzz $$name" && \
+		build/fuzzing/fuzz/$$name -max_total_time=$(FUZZ_SECONDS) \
+		    -verbosity=0 -print_final_stats=1 \
+		    build/fuzzing/corpus/$$name || exit 1; \
+	done
+
+lint:
+	@test/setup cc lint
+	@test/lint $(LIB) $(TOOL) $(PROGRAMS:%=bin/%.c) \
+	    $(DRIVERS:%=test/drivers/%.c) $(FUZZERS:%=test/fuzz/%.c)
+
+# One file each, for containers and small systems; musl where it is there.
+static:
+	@cc='$(CC)'; \
+	[ "$$cc" != cc ] || ! command -v musl-gcc >/dev/null || cc=musl-gcc; \
+	$(MAKE) BUILD=build/static CC="$$cc" MODE_LDFLAGS='-static -s' all
+	@for name in $(PROGRAMS); do \
+		if readelf -l build/static/bin/$$name | grep -q INTERP; then \
+			echo "build/static/bin/$$name is not static" >&2; \
+			exit 1; \
+		fi; \
+	done
+
+# --- installing it
+
+install: all
+	@mkdir -p "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib/pkgconfig" \
+	    "$(DESTDIR)$(PREFIX)/include/hostmux" \
+	    "$(DESTDIR)$(PREFIX)/share/man/man1" \
+	    "$(DESTDIR)$(PREFIX)/share/man/man3" \
+	    "$(DESTDIR)$(PREFIX)/share/man/man7"
+	@put() { \
+		rm -f "$(DESTDIR)$(PREFIX)/$$3" && \
+		cp "$$2" "$(DESTDIR)$(PREFIX)/$$3" && \
+		chmod $$1 "$(DESTDIR)$(PREFIX)/$$3"; \
+	}; set -e; \
+	for name in $(PROGRAMS); do put 755 $(BUILD)/bin/$$name bin/$$name; done; \
+	for name in $(HEADERS); do \
+		put 644 include/hostmux/$$name include/hostmux/$$name; \
+	done; \
+	for name in $(MAN1); do put 644 doc/$$name share/man/man1/$$name; done; \
+	for name in $(MAN3); do put 644 doc/$$name share/man/man3/$$name; done; \
+	for name in $(MAN7); do put 644 doc/$$name share/man/man7/$$name; done; \
+	put 644 $(BUILD)/lib/libhostmux.a lib/libhostmux.a; \
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e "s|@VERSION@|$$(cat doc/VERSION)|" \
+	    doc/hostmux.pc.in >$(BUILD)/hostmux.pc; \
+	put 644 $(BUILD)/hostmux.pc lib/pkgconfig/hostmux.pc
+
+uninstall:
+	@cd "$(DESTDIR)$(PREFIX)" && { \
+		for name in $(PROGRAMS); do rm -f bin/$$name; done; \
+		for name in $(HEADERS); do rm -f include/hostmux/$$name; done; \
+		for name in $(MAN1); do rm -f share/man/man1/$$name; done; \
+		for name in $(MAN3); do rm -f share/man/man3/$$name; done; \
+		for name in $(MAN7); do rm -f share/man/man7/$$name; done; \
+		rm -f lib/libhostmux.a lib/pkgconfig/hostmux.pc; \
+		rmdir include/hostmux 2>/dev/null || :; \
+	}
+
+dist:
+	@mkdir -p $(BUILD)
+	@name=hostmux-$$(cat doc/VERSION) && \
+	git archive --prefix=$$name/ HEAD | gzip -9 >$(BUILD)/$$name.tar.gz && \
+	echo $(BUILD)/$$name.tar.gz
+
+clean:
+	rm -rf build
+
+# bmake knows .PHONY as make(1) of POSIX does.
+.PHONY: all drivers programs test-programs fuzz-programs prepare flags demo \
+	test soak bench bench-doc asan cover fuzz lint static install uninstall \
+	dist clean

@@ -1,0 +1,354 @@
+/*
+ * msg-recv: a mailbox: prints what is sent to it.
+ *
+ * A message is delivered when it has been written out, so each is kept, with
+ * the place of its end in the output, until the writer has come that far.
+ * While nobody reads the output nothing more is taken, and senders wait.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tool/client.h"
+#include "tool/reader.h"
+#include "tool/writer.h"
+
+enum { OPT_JSON = 256, OPT_NULL, OPT_WHOLE, OPT_READY_FD, OPT_LISTEN };
+
+static struct tool tool = {"msg-recv",
+    "[-n COUNT] [-t IDLE] [--json | --null | --whole] [--ready-fd N] "
+    "[--listen SPEC] [NAME]",
+    "  -n, --count COUNT   leave after so many messages\n"
+    "  -t, --timeout IDLE  leave when nothing has come for so long\n"
+    "      --json          print whole messages as JSON lines\n"
+    "      --null          end each payload with NUL, not newline\n"
+    "      --whole         end it with nothing\n"
+    "      --ready-fd N    write a newline to N when attached\n"
+    "      --listen SPEC   stand alone, serving this address\n"
+    "  NAME                to be known as; without it the id is printed on\n"
+    "                      stderr\n",
+    HM_LOG_WARNING};
+
+static const struct option options[] = {{"count", required_argument, NULL, 'n'},
+    {"timeout", required_argument, NULL, 't'},
+    {"json", no_argument, NULL, OPT_JSON},
+    {"null", no_argument, NULL, OPT_NULL},
+    {"whole", no_argument, NULL, OPT_WHOLE},
+    {"ready-fd", required_argument, NULL, OPT_READY_FD},
+    {"listen", required_argument, NULL, OPT_LISTEN}, TOOL_LONG};
+
+/* A message that is not written out yet. */
+struct pending {
+	struct hm_envelope *msg;
+	uint64_t end; /* where it ends in the output */
+};
+
+struct recv {
+	struct client client;
+	enum reader_form form;
+	bool json;
+	uint64_t count; /* messages to take yet, if counted */
+	bool counted;
+	uint64_t idle; /* ms, 0: for ever */
+	int ready_fd;
+	const char *name;
+	struct hm_actor *actor;
+	struct writer out;
+	struct pending *queue; /* first … last are in use */
+	size_t first, last, cap;
+	uint64_t settled; /* bytes of output that belong to settled ones */
+	struct hm_timer timer;
+	uint64_t heard; /* when the last message came */
+	bool leaving;	/* takes no more */
+	int status, signal;
+};
+
+static void
+read_options(struct recv *recv, int argc, char **argv)
+{
+	int opt, forms = 0;
+
+	while ((opt = getopt_long(
+		    argc, argv, "+:n:t:" TOOL_OPTIONS, options, NULL)) != -1) {
+		switch (opt) {
+		case 'n':
+			recv->counted = true;
+			recv->count =
+			    tool_number(&tool, optarg, "-n", 1, UINT64_MAX);
+			break;
+		case 't':
+			recv->idle = tool_duration(&tool, optarg, "-t");
+			break;
+		case OPT_JSON:
+			recv->json = true;
+			forms++;
+			break;
+		case OPT_NULL:
+			recv->form = READER_NULL;
+			forms++;
+			break;
+		case OPT_WHOLE:
+			recv->form = READER_WHOLE;
+			forms++;
+			break;
+		case OPT_READY_FD:
+			recv->ready_fd =
+			    client_descriptor(&tool, optarg, "--ready-fd");
+			break;
+		case OPT_LISTEN:
+			recv->client.listen = optarg;
+			break;
+		default:
+			(void)tool_option(&tool, opt, &recv->client.host);
+		}
+	}
+	if (forms > 1)
+		tool_usage(&tool, "--whole, --null and --json: only one");
+	recv->name = argv[optind];
+	if (recv->name == NULL)
+		return;
+	if (argv[optind + 1] != NULL)
+		tool_usage(&tool, "'%s': only one NAME", argv[optind + 1]);
+	if (!hm_name_valid(recv->name, strlen(recv->name)))
+		tool_usage(&tool, "'%s' is no name of a proc", recv->name);
+}
+
+/* Takes no more; ends when what was taken is written, or cannot be. */
+static void
+leave(struct recv *recv, int status)
+{
+	if (!recv->leaving)
+		recv->status = status;
+	recv->leaving = true;
+	hm_actor_pause(recv->actor, true);
+	if (recv->first == recv->last || recv->out.error != 0)
+		hm_proc_stop(recv->client.proc, 0);
+}
+
+/* Settles what is written; in the end also what is not, and never will be. */
+static void
+settle(struct recv *recv, bool all)
+{
+	struct pending *next;
+
+	while (recv->first < recv->last) {
+		next = &recv->queue[recv->first];
+		if (next->end <= recv->out.written)
+			hm_settle(next->msg, HM_DELIVERED, NULL);
+		else if (!all)
+			return;
+		else if (recv->out.written > recv->settled)
+			hm_settle(next->msg, HM_UNKNOWN,
+			    "written in part, then the output ended");
+		else
+			hm_settle(next->msg, HM_NOT_SENT, "not written out");
+		recv->settled = next->end;
+		recv->first++;
+	}
+	recv->first = recv->last = 0;
+}
+
+static void
+on_written(void *arg)
+{
+	struct recv *recv = arg;
+	int error = recv->out.error;
+
+	settle(recv, false);
+	if (error != 0 && error != EPIPE && !recv->leaving)
+		tool_say(
+		    &tool, HM_LOG_ERROR, "write (stdout): %s", strerror(error));
+	if (error != 0 || recv->leaving)
+		leave(recv, error == EPIPE ? 0 : TOOL_SYSTEM);
+	else if (recv->counted && recv->count == 0)
+		leave(recv, 0);
+	else if (writer_waiting(&recv->out) < WRITER_FULL / 2)
+		hm_actor_pause(recv->actor, false);
+}
+
+static int
+make_room(struct recv *recv)
+{
+	struct pending *queue;
+	size_t cap = recv->cap == 0 ? 64 : recv->cap * 2;
+
+	if (recv->last < recv->cap)
+		return 0;
+	if (recv->first > recv->cap / 2) {
+		recv->last -= recv->first;
+		memmove(recv->queue, recv->queue + recv->first,
+		    recv->last * sizeof *recv->queue);
+		recv->first = 0;
+		return 0;
+	}
+	queue = realloc(recv->queue, cap * sizeof *queue);
+	if (queue == NULL)
+		return -1;
+	recv->queue = queue;
+	recv->cap = cap;
+	return 0;
+}
+
+static int
+print(struct recv *recv, const struct hm_envelope *msg)
+{
+	struct hm_json_out out;
+	size_t len;
+	char *json;
+
+	if (!recv->json) {
+		writer_put(&recv->out, hm_payload(msg), hm_payload_len(msg));
+		if (recv->form != READER_WHOLE)
+			writer_put(&recv->out,
+			    recv->form == READER_NULL ? "" : "\n", 1);
+		return 0;
+	}
+	hm_json_out_init(&out);
+	hm_envelope_print(msg, &out);
+	json = hm_json_out_take(&out, &len);
+	if (json == NULL)
+		return -1;
+	writer_put(&recv->out, json, len);
+	writer_put(&recv->out, "\n", 1);
+	free(json);
+	return 0;
+}
+
+static int
+on_message(struct hm_actor *self, struct hm_envelope *msg)
+{
+	struct recv *recv = hm_actor_arg(self);
+
+	if (make_room(recv) == -1 || print(recv, msg) == -1)
+		return hm_refuse(self, "no memory");
+	if (recv->out.error != 0)
+		return hm_refuse(self, "output has ended");
+	recv->queue[recv->last].msg = msg;
+	recv->queue[recv->last++].end = recv->out.put;
+	recv->heard = hm_loop_now(recv->client.loop);
+	if (recv->counted && --recv->count == 0)
+		hm_actor_pause(self, true);
+	if (writer_waiting(&recv->out) > WRITER_FULL)
+		hm_actor_pause(self, true);
+	return HM_LATER;
+}
+
+static void
+on_idle(void *arg)
+{
+	struct recv *recv = arg;
+	uint64_t quiet = hm_loop_now(recv->client.loop) - recv->heard;
+
+	if (quiet >= recv->idle)
+		leave(recv, TOOL_TIME);
+	else
+		(void)hm_timer_start(
+		    recv->client.loop, &recv->timer, recv->idle - quiet);
+}
+
+static void
+on_lost(void *arg, const char *why)
+{
+	struct recv *recv = arg;
+
+	tool_say(&tool, HM_LOG_ERROR, "host lost (%s): %s",
+	    hm_proc_host(recv->client.proc), why);
+	leave(recv, TOOL_NO);
+}
+
+/* Leaves in order, and then dies of it after all. */
+static void
+on_signal(void *arg, int sig)
+{
+	struct recv *recv = arg;
+
+	recv->signal = sig;
+	leave(recv, 0);
+	hm_proc_stop(recv->client.proc, 0);
+}
+
+static int
+watch_signals(struct recv *recv)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGHUP);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGTERM);
+	return hm_loop_signals(recv->client.loop, &set, on_signal, recv);
+}
+
+/* Tells who waits for it that the mailbox is there. */
+static void
+announce(const struct recv *recv)
+{
+	char id[HM_ID_TEXT];
+
+	if (recv->name == NULL || recv->client.listen != NULL)
+		(void)fprintf(stderr, "%s\n",
+		    hm_id_print(hm_proc_id(recv->client.proc), id, sizeof id));
+	if (recv->ready_fd == -1)
+		return;
+	if (write(recv->ready_fd, "\n", 1) != 1)
+		tool_say(&tool, HM_LOG_WARNING, "--ready-fd (%d): %s",
+		    recv->ready_fd, strerror(errno));
+	(void)close(recv->ready_fd);
+}
+
+static int
+serve(struct recv *recv)
+{
+	struct hm_proc *proc = recv->client.proc;
+	struct hm_error err;
+
+	writer_init(
+	    &recv->out, recv->client.loop, STDOUT_FILENO, on_written, recv);
+	recv->actor = hm_proc_spawn(proc, "main", on_message, recv, &err);
+	if (recv->actor == NULL)
+		return tool_fail(&tool, &err);
+	recv->heard = hm_loop_now(recv->client.loop);
+	recv->timer.fn = on_idle;
+	recv->timer.arg = recv;
+	if (watch_signals(recv) == -1 ||
+	    (recv->idle > 0 && hm_timer_start(recv->client.loop, &recv->timer,
+				   recv->idle) == -1)) {
+		tool_say(&tool, HM_LOG_ERROR, "%s", strerror(errno));
+		return TOOL_SYSTEM;
+	}
+	hm_proc_on_lost(proc, on_lost, recv);
+	announce(recv);
+	if (recv->out.error != 0)
+		on_written(recv);
+	if (hm_proc_run(proc) != 0)
+		return TOOL_SYSTEM;
+	return recv->status;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct recv recv;
+	int status;
+
+	memset(&recv, 0, sizeof recv);
+	recv.client.tool = &tool;
+	recv.ready_fd = -1;
+	client_begin();
+	read_options(&recv, argc, argv);
+	status = client_open(&recv.client, recv.name);
+	if (status == 0)
+		status = serve(&recv);
+	if (recv.actor != NULL)
+		settle(&recv, true);
+	writer_fini(&recv.out);
+	free(recv.queue);
+	if (recv.client.loop != NULL)
+		hm_timer_stop(recv.client.loop, &recv.timer);
+	client_close(&recv.client);
+	if (recv.signal != 0)
+		(void)raise(recv.signal);
+	return status;
+}

@@ -1,0 +1,256 @@
+/*
+ * A process launched: what it is told (its environment and MODE), what it
+ * prints into, and the fork.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+#include "boot/process.h"
+
+extern char **environ;
+
+/* Of an outer host, or meant for whoever started this process. */
+static const char *const dropped[] = {BOOT_PROC_ID, BOOT_BACKEND, BOOT_CALLBACK,
+    BOOT_MODE, BOOT_HOST, BOOT_RANK, BOOT_COUNT, BOOT_LOG, "HYPERACTOR_HOST_ID",
+    "HYPERACTOR_HOST_PID", "NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS",
+    "LISTEN_FDNAMES"};
+
+#define OWN_MAX 8
+
+struct environment {
+	char **list; /* borrowed strings, and own ones at own */
+	size_t n;
+	char *own[OWN_MAX];
+	size_t nown;
+};
+
+static bool
+is_dropped(const char *variable)
+{
+	size_t i, len = strcspn(variable, "=");
+
+	for (i = 0; i < sizeof dropped / sizeof *dropped; i++) {
+		if (strlen(dropped[i]) == len &&
+		    memcmp(dropped[i], variable, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int
+put(struct environment *env, const char *name, const char *value)
+{
+	size_t size = strlen(name) + strlen(value) + 2;
+	char *text = malloc(size);
+
+	if (text == NULL)
+		return -1;
+	(void)snprintf(text, size, "%s=%s", name, value);
+	env->own[env->nown++] = text;
+	env->list[env->n++] = text;
+	return 0;
+}
+
+static int
+put_mode(struct environment *env, const struct process_manager *m,
+    const struct hm_spawn *spawn)
+{
+	struct payload payload;
+	char *mode;
+	int done;
+
+	memset(&payload, 0, sizeof payload);
+	(void)hm_id_print(spawn->id, payload.proc_id, sizeof payload.proc_id);
+	(void)snprintf(payload.backend_addr, sizeof payload.backend_addr, "%s",
+	    spawn->forwarder);
+	(void)snprintf(payload.callback_addr, sizeof payload.callback_addr,
+	    "%s", m->callbacks.addr.text);
+	(void)snprintf(payload.token, sizeof payload.token, "%s", spawn->token);
+	(void)snprintf(
+	    payload.socket_dir, sizeof payload.socket_dir, "%s", m->dir);
+	mode = payload_encode(&payload, spawn->config);
+	if (mode == NULL)
+		return -1;
+	done = put(env, BOOT_PROC_ID, payload.proc_id) == -1 ||
+		       put(env, BOOT_BACKEND, payload.backend_addr) == -1 ||
+		       put(env, BOOT_CALLBACK, payload.callback_addr) == -1 ||
+		       put(env, BOOT_MODE, mode) == -1
+		   ? -1
+		   : 0;
+	free(mode);
+	return done;
+}
+
+static void
+environment_fini(struct environment *env)
+{
+	int code = errno;
+
+	while (env->nown > 0)
+		free(env->own[--env->nown]);
+	free(env->list);
+	errno = code;
+}
+
+static size_t
+count(char *const *list)
+{
+	size_t n = 0;
+
+	while (list != NULL && list[n] != NULL)
+		n++;
+	return n;
+}
+
+static int
+environment_init(struct environment *env, const struct process_manager *m,
+    const struct hm_spawn *spawn)
+{
+	size_t i, n = count(environ), more = count((char **)spawn->env);
+
+	memset(env, 0, sizeof *env);
+	env->list = malloc((n + more + OWN_MAX + 1) * sizeof *env->list);
+	if (env->list == NULL)
+		return -1;
+	for (i = 0; i < n; i++) {
+		if (!is_dropped(environ[i]))
+			env->list[env->n++] = environ[i];
+	}
+	for (i = 0; i < more; i++)
+		env->list[env->n++] = (char *)spawn->env[i];
+	if (put_mode(env, m, spawn) == -1 ||
+	    (spawn->host != NULL && put(env, BOOT_HOST, spawn->host) == -1)) {
+		environment_fini(env);
+		return -1;
+	}
+	env->list[env->n] = NULL;
+	return 0;
+}
+
+static void
+on_line(void *arg, const struct output *output, const char *text, size_t len)
+{
+	struct process *p = arg;
+	struct process_manager *m = (struct process_manager *)p->base.manager;
+	struct hm_line line = {output->stream, output->n, text, len};
+
+	m->config.line(m->config.arg, &p->base, &line);
+}
+
+static void
+prepare(
+    struct process *p, struct process_manager *m, const struct hm_spawn *spawn)
+{
+	p->out.loop = p->err.loop = m->base.loop;
+	p->out.watch.fd = p->err.watch.fd = -1;
+	p->out.stream = "stdout";
+	p->err.stream = "stderr";
+	p->out.line = p->err.line = m->config.line == NULL ? NULL : on_line;
+	p->out.arg = p->err.arg = p;
+	p->out.clock = p->err.clock = &p->clock;
+	p->reported = -1;
+	p->ready_timeout = spawn->ready_timeout;
+	(void)snprintf(p->token, sizeof p->token, "%s", spawn->token);
+}
+
+/* A pipe whose reading end output has, and whose other end blocks. */
+static int
+open_pipe(struct output *output, int *writer)
+{
+	int fds[2], flags;
+
+	if (sys_pipe(fds) == -1)
+		return -1;
+	flags = fcntl(fds[1], F_GETFL);
+	if (flags != -1 && fcntl(fds[1], F_SETFL, flags & ~O_NONBLOCK) != -1 &&
+	    output_start(output, fds[0]) == 0) {
+		*writer = fds[1];
+		return 0;
+	}
+	(void)close(fds[1]);
+	return -1;
+}
+
+static void
+close_if(int fd)
+{
+	int code = errno;
+
+	if (fd != -1)
+		(void)close(fd);
+	errno = code;
+}
+
+/* The pid; -1 and *what could not be done. */
+static pid_t
+launch(struct process *p, struct process_manager *m,
+    const struct hm_spawn *spawn, const char **what)
+{
+	struct environment env;
+	struct spawn child = {spawn->argv, NULL, spawn->dir, spawn->in, -1, -1,
+	    &m->inherit, false};
+	pid_t pid = -1;
+	int null = -1;
+
+	*what = "environment";
+	if (environment_init(&env, m, spawn) == -1)
+		return -1;
+	child.env = env.list;
+	*what = "pipe";
+	if (open_pipe(&p->out, &child.out) == 0 &&
+	    open_pipe(&p->err, &child.err) == 0) {
+		*what = "/dev/null";
+		if (child.in == -1)
+			child.in = null =
+			    open("/dev/null", O_RDONLY | O_CLOEXEC);
+		if (child.in != -1)
+			pid = spawn_child(&child, what);
+	}
+	close_if(null);
+	close_if(child.out);
+	close_if(child.err);
+	environment_fini(&env);
+	return pid;
+}
+
+struct hm_handle *
+process_spawn(struct hm_manager *manager, const struct hm_spawn *spawn,
+    struct hm_error *err)
+{
+	struct process_manager *m = (struct process_manager *)manager;
+	struct process *p = calloc(1, sizeof *p);
+	struct hm_status running;
+	const char *what = "process";
+	char id[HM_ID_TEXT];
+
+	if (p != NULL) {
+		prepare(p, m, spawn);
+		p->pid = launch(p, m, spawn, &what);
+	}
+	if (p == NULL || p->pid == -1) {
+		(void)hm_fail_kind(err, HM_ERR_SPAWN, errno,
+		    "proc '%s' failed to spawn process: %.200s: %s",
+		    hm_id_print(spawn->id, id, sizeof id), what,
+		    strerror(errno));
+		if (p != NULL) {
+			output_fini(&p->out);
+			output_fini(&p->err);
+		}
+		free(p);
+		return NULL;
+	}
+	handle_enter(&p->base, &process_ops, manager, spawn);
+	running = p->base.status;
+	running.state = HM_RUNNING;
+	running.pid = p->pid;
+	running.started = sys_wall();
+	(void)handle_change(&p->base, &running);
+	process_timers(p);
+	return &p->base;
+}

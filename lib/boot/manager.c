@@ -1,0 +1,327 @@
+/*
+ * Managers, and the one whose procs are processes.
+ *
+ * It looks at each leader by itself (never waitpid(-1), which would eat what
+ * somebody else waits for), once a turn in which a child may have ended.  A
+ * leader that has ended is seen before it is reaped; what it said and left is
+ * taken care of in between.  Then the strays are hunted, and the end is told
+ * when there are none, or 5 s later.
+ */
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sys.h"
+#include "boot/process.h"
+
+/* hm_manager_free waits so long for what it killed. */
+#define FREE_MS 6000
+
+void
+manager_init(struct hm_manager *manager, const struct manager_ops *ops,
+    struct hm_loop *loop)
+{
+	manager->ops = ops;
+	manager->loop = loop;
+	manager->end = &manager->handles;
+}
+
+void
+manager_fini(struct hm_manager *manager)
+{
+	struct hm_handle *handle;
+
+	bulks_free(manager);
+	while ((handle = manager->handles) != NULL) {
+		manager->handles = handle->next;
+		handle->ops->free(handle);
+	}
+}
+
+enum hm_transport
+hm_manager_transport(const struct hm_manager *manager)
+{
+	return manager->ops->transport;
+}
+
+struct hm_handle *
+hm_manager_spawn(struct hm_manager *manager, const struct hm_spawn *spawn,
+    struct hm_error *err)
+{
+	return manager->ops->spawn(manager, spawn, err);
+}
+
+void
+hm_manager_reap(struct hm_manager *manager)
+{
+	if (manager->ops->reap != NULL)
+		manager->ops->reap(manager);
+}
+
+bool
+hm_manager_busy(const struct hm_manager *manager)
+{
+	return manager->ops->busy(manager);
+}
+
+struct hm_handle *
+hm_manager_first(struct hm_manager *manager)
+{
+	return manager->handles;
+}
+
+void
+hm_manager_free(struct hm_manager *manager)
+{
+	if (manager != NULL)
+		manager->ops->free(manager);
+}
+
+static struct process *
+first(const struct process_manager *m)
+{
+	return (struct process *)m->base.handles;
+}
+
+static struct process *
+next(const struct process *p)
+{
+	return (struct process *)p->base.next;
+}
+
+static bool
+has_ended(const struct process *p)
+{
+	siginfo_t info;
+	int done;
+
+	memset(&info, 0, sizeof info);
+	do
+		done = waitid(
+		    P_PID, (id_t)p->pid, &info, WEXITED | WNOHANG | WNOWAIT);
+	while (done == -1 && errno == EINTR);
+	return done == -1 || info.si_pid == p->pid;
+}
+
+/* Leaders that have ended: what they said is heard, then they are reaped. */
+static void
+reap_leaders(struct process_manager *m)
+{
+	struct process *p;
+	bool drained = false;
+
+	for (p = first(m); p != NULL; p = next(p)) {
+		if (p->pid == 0 || !has_ended(p))
+			continue;
+		if (!drained)
+			callbacks_drain(&m->callbacks);
+		drained = true;
+		process_reap(p);
+	}
+}
+
+/* Lifelines of those that were killed. */
+static void
+cut_lifelines(struct process_manager *m)
+{
+	struct process *p;
+
+	for (p = first(m); p != NULL; p = next(p)) {
+		if (p->press == PRESS_KILL && p->call != NULL && !p->binding)
+			callback_close(p->call);
+	}
+}
+
+static bool
+is_leader(void *arg, pid_t pid)
+{
+	struct process_manager *m = arg;
+	const struct process *p = first(m);
+
+	while (p != NULL && p->pid != pid)
+		p = next(p);
+	return p != NULL;
+}
+
+/* Are all that have just ended killed, so that what they left is too? */
+static bool
+all_killed(const struct process_manager *m)
+{
+	const struct process *p;
+	bool some = false;
+
+	for (p = first(m); p != NULL; p = next(p)) {
+		if (!p->ended || hm_state_terminal(p->base.status.state))
+			continue;
+		if (p->press != PRESS_KILL)
+			return false;
+		some = true;
+	}
+	return some;
+}
+
+static void
+set_timer(struct process_manager *m, uint64_t due)
+{
+	uint64_t now = hm_loop_now(m->base.loop), last;
+	const struct process *p;
+
+	for (p = first(m); p != NULL; p = next(p)) {
+		last = p->ended_at + TREE_MAX_MS;
+		if (process_may_end(p) && (due == 0 || last < due))
+			due = last;
+	}
+	if (due == 0)
+		hm_timer_stop(m->base.loop, &m->timer);
+	else if (hm_timer_start(
+		     m->base.loop, &m->timer, due > now ? due - now : 0) == -1)
+		hm_log(m->base.loop, HM_LOG_ERROR, "no memory for a timer");
+}
+
+static bool
+hunting(const struct process_manager *m)
+{
+	const struct process *p = first(m);
+
+	while (p != NULL && !process_may_end(p))
+		p = next(p);
+	return p != NULL || m->tree.nstrays > 0;
+}
+
+static void
+look(void *arg)
+{
+	struct process_manager *m = arg;
+	uint64_t now = hm_loop_now(m->base.loop), due = 0;
+	struct process *p;
+	long left = 0;
+
+	reap_leaders(m);
+	cut_lifelines(m);
+	if (hunting(m))
+		left = tree_sweep(
+		    &m->tree, is_leader, m, now, all_killed(m), &due);
+	for (p = first(m); p != NULL; p = next(p)) {
+		if (process_may_end(p) &&
+		    (left == 0 || now >= p->ended_at + TREE_MAX_MS))
+			process_end(p);
+	}
+	set_timer(m, due);
+}
+
+static int
+on_said(void *arg, struct callback *call, const struct hm_json *line)
+{
+	struct process_manager *m = arg;
+	const char *token = hm_json_string(line, "token", "");
+	struct process *p;
+
+	if (call->owner != NULL)
+		return process_said(call->owner, line);
+	for (p = first(m); p != NULL; p = next(p)) {
+		if (p->call == NULL && !p->called && !p->ended &&
+		    strcmp(p->token, token) == 0)
+			break;
+	}
+	if (p == NULL || token[0] == '\0')
+		return -1;
+	callback_claim(call, p);
+	p->call = call;
+	return process_said(p, line);
+}
+
+static void
+on_closed(void *arg, void *owner)
+{
+	(void)arg;
+	((struct process *)owner)->call = NULL;
+}
+
+static void
+process_manager_reap(struct hm_manager *manager)
+{
+	hm_task_start(
+	    manager->loop, &((struct process_manager *)manager)->task);
+}
+
+static bool
+process_manager_busy(const struct hm_manager *manager)
+{
+	const struct process_manager *m =
+	    (const struct process_manager *)manager;
+	const struct process *p = first(m);
+
+	while (p != NULL && hm_state_terminal(p->base.status.state))
+		p = next(p);
+	return p != NULL || m->tree.nstrays > 0;
+}
+
+static void
+process_manager_free(struct hm_manager *manager)
+{
+	struct process_manager *m = (struct process_manager *)manager;
+	uint64_t end = hm_loop_now(manager->loop) + FREE_MS;
+	struct process *p;
+
+	for (p = first(m); p != NULL; p = next(p)) {
+		p->binding = false;
+		(void)hm_handle_kill(&p->base, "its manager has ended", NULL);
+	}
+	while (
+	    process_manager_busy(manager) && hm_loop_now(manager->loop) < end) {
+		process_manager_reap(manager);
+		if (hm_loop_turn(manager->loop, 10) == -1)
+			break;
+	}
+	hm_task_stop(manager->loop, &m->task);
+	hm_timer_stop(manager->loop, &m->timer);
+	manager_fini(manager);
+	callbacks_fini(&m->callbacks);
+	sys_files_restore(m->inherit.files);
+	tree_fini(&m->tree);
+	free(m);
+}
+
+static const struct manager_ops process_manager_ops = {HM_TRANSPORT_UNIX,
+    process_spawn, process_manager_reap, process_manager_busy,
+    process_manager_free};
+
+struct hm_manager *
+hm_process_manager_new(struct hm_loop *loop,
+    const struct hm_process_config *config, struct hm_error *err)
+{
+	struct process_manager *m = calloc(1, sizeof *m);
+
+	if (m == NULL) {
+		(void)hm_fail(err, ENOMEM, "no memory");
+		return NULL;
+	}
+	manager_init(&m->base, &process_manager_ops, loop);
+	m->config = *config;
+	(void)snprintf(m->dir, sizeof m->dir, "%s", config->socket_dir);
+	inheritance_get(&m->inherit);
+	m->callbacks.loop = loop;
+	m->callbacks.said = on_said;
+	m->callbacks.closed = on_closed;
+	m->callbacks.arg = m;
+	m->task.fn = m->timer.fn = look;
+	m->task.arg = m->timer.arg = m;
+	if (!config->subreaper || !sys_subreaper())
+		m->tree.sight = TREE_BLIND;
+	if (callbacks_serve(&m->callbacks, m->dir, err) == -1) {
+		free(m);
+		return NULL;
+	}
+	sys_files_raise(&m->inherit.files);
+	return &m->base;
+}
+
+const char *
+hm_process_manager_callback(const struct hm_manager *manager)
+{
+	return ((const struct process_manager *)manager)->callbacks.addr.text;
+}

@@ -1,0 +1,444 @@
+/*
+ * The life of a process.
+ *
+ *   Running --callback--> bound --> Ready --+
+ *      |                                    |--> Stopping --> leader reaped,
+ *      +------------------------------------+    tree empty --> terminal
+ *
+ * Signals go to the leader's group as long as the leader is not reaped: until
+ * then its number is its own.  The ladder (ask, SIGTERM, SIGKILL) is one per
+ * life and only ever pressed harder.  The end is told when the tree is empty
+ * (the manager knows), and not before the callback was answered.
+ */
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sys.h"
+#include "boot/process.h"
+
+/* A kill that has not ended it by then is reported. */
+#define STUCK_MS 5000
+
+static struct process_manager *
+manager_of(const struct process *p)
+{
+	return (struct process_manager *)p->base.manager;
+}
+
+static uint64_t
+now_of(const struct process *p)
+{
+	return hm_loop_now(p->base.manager->loop);
+}
+
+static void
+signal_group(const struct process *p, int sig)
+{
+	if (p->pid <= 1)
+		return;
+	/* It is in its group before the first of these can be sent; but one
+	 * that has moved to another group is to hear it too. */
+	if (kill(-p->pid, sig) == -1 && errno == ESRCH)
+		(void)kill(p->pid, sig);
+}
+
+static void
+set_ladder(struct process *p, uint64_t at)
+{
+	uint64_t now = now_of(p);
+
+	if (hm_timer_start(p->base.manager->loop, &p->ladder,
+		at > now ? at - now : 0) == -1)
+		hm_log(p->base.manager->loop, HM_LOG_ERROR,
+		    "proc '%s': no memory for a timer", p->base.id.proc);
+}
+
+static void
+press_term(struct process *p)
+{
+	p->press = PRESS_TERM;
+	signal_group(p, SIGTERM);
+	signal_group(p, SIGCONT);
+	set_ladder(p, p->kill_at);
+}
+
+static void
+press_kill(struct process *p)
+{
+	p->press = PRESS_KILL;
+	signal_group(p, SIGKILL);
+	hm_manager_reap(p->base.manager); /* cuts its lifeline, too */
+	set_ladder(p, now_of(p) + STUCK_MS);
+}
+
+/* {"op":"stop","reason":…} to the agent. */
+static int
+ask_agent(struct process *p)
+{
+	struct hm_actor *from = manager_of(p)->config.from;
+	struct hm_json_out out;
+	struct hm_id dest;
+	struct hm_draft draft = {
+	    NULL, &dest, "application/json", 0, 0, NULL, NULL};
+	struct hm_envelope *env;
+	size_t len;
+	char *text;
+
+	if (p->base.status.agent[0] == '\0' || from == NULL ||
+	    hm_id_parse_dest(&dest, p->base.status.agent, "", NULL) == -1)
+		return -1;
+	hm_json_out_init(&out);
+	hm_json_open(&out, NULL, '{');
+	hm_json_put_string(&out, "op", "stop");
+	hm_json_put_string(&out, "reason", p->base.status.reason);
+	hm_json_close(&out, '}');
+	text = hm_json_out_take(&out, &len);
+	if (text == NULL)
+		return -1;
+	env = hm_envelope_wrap(&draft, text, len, NULL);
+	if (env == NULL) {
+		free(text);
+		return -1;
+	}
+	if (hm_post_unchecked(from, env) == 0)
+		return 0;
+	hm_envelope_free(env);
+	return -1;
+}
+
+static void
+on_ladder(void *arg)
+{
+	struct process *p = arg;
+
+	switch (p->press) {
+	case PRESS_NONE:
+		break;
+	case PRESS_ASKED:
+		press_term(p);
+		break;
+	case PRESS_TERM:
+		press_kill(p);
+		break;
+	case PRESS_KILL:
+		handle_stuck(&p->base, "still there 5 s after SIGKILL");
+		break;
+	}
+}
+
+static void
+become_stopping(struct process *p, const char *reason)
+{
+	struct hm_status next = p->base.status;
+
+	if (next.state == HM_STOPPING)
+		return;
+	next.state = HM_STOPPING;
+	next.asked = true;
+	(void)snprintf(next.reason, sizeof next.reason, "%s", reason);
+	(void)handle_change(&p->base, &next);
+}
+
+static void
+process_terminate(
+    struct hm_handle *handle, uint64_t timeout, const char *reason)
+{
+	struct process *p = (struct process *)handle;
+	uint64_t now = now_of(p);
+	bool ready = handle->status.state == HM_READY;
+
+	if (p->ended)
+		return; /* the rest of its tree is being ended */
+	if (p->press == PRESS_NONE) {
+		p->term_at = now + timeout / 2;
+		p->kill_at = now + timeout;
+		become_stopping(p, reason);
+		if (!ready || ask_agent(p) == -1) {
+			press_term(p);
+		} else {
+			p->press = PRESS_ASKED;
+			set_ladder(p, p->term_at);
+		}
+	} else if (p->press < PRESS_KILL && now + timeout < p->kill_at) {
+		p->kill_at = now + timeout;
+		if (now + timeout / 2 < p->term_at)
+			p->term_at = now + timeout / 2;
+		set_ladder(
+		    p, p->press == PRESS_ASKED ? p->term_at : p->kill_at);
+	}
+}
+
+static void
+process_kill(struct hm_handle *handle, const char *reason)
+{
+	struct process *p = (struct process *)handle;
+
+	if (p->press == PRESS_KILL)
+		return;
+	become_stopping(p, reason);
+	if (p->ended) {
+		p->press = PRESS_KILL; /* what is left of the tree, too */
+		hm_manager_reap(handle->manager);
+	} else {
+		press_kill(p);
+	}
+}
+
+static void
+process_signal(struct hm_handle *handle, int sig)
+{
+	signal_group((struct process *)handle, sig);
+}
+
+static void
+process_unheard(struct hm_handle *handle)
+{
+	struct process *p = (struct process *)handle;
+
+	if (p->press == PRESS_ASKED)
+		press_term(p);
+}
+
+void
+process_fail(
+    struct process *p, enum hm_error_kind kind, int code, const char *fmt, ...)
+{
+	char why[HM_ERROR_TEXT], id[HM_ID_TEXT];
+	va_list ap;
+
+	if (p->base.failure.code != 0 || p->base.was_ready)
+		return;
+	va_start(ap, fmt);
+	(void)vsnprintf(why, sizeof why, fmt, ap);
+	va_end(ap);
+	(void)hm_fail_kind(&p->base.failure, kind, code,
+	    "proc '%s' failed to %s process: %.400s",
+	    hm_id_print(&p->base.id, id, sizeof id),
+	    kind == HM_ERR_SPAWN ? "spawn" : "configure", why);
+	if (!p->ended)
+		process_kill(&p->base, "spawn failed");
+}
+
+static void
+on_late(void *arg)
+{
+	struct process *p = arg;
+
+	if (!p->called)
+		process_fail(p, HM_ERR_CONFIGURE, ETIMEDOUT,
+		    "it did not call back within %.10g s",
+		    (double)p->ready_timeout / 1000);
+}
+
+static void
+answer(struct process *p, const char *error)
+{
+	struct hm_json_out out;
+
+	if (p->call == NULL)
+		return;
+	hm_json_out_init(&out);
+	hm_json_open(&out, NULL, '{');
+	hm_json_put_bool(&out, "ok", error == NULL);
+	if (error != NULL)
+		hm_json_put_string(&out, "error", error);
+	hm_json_close(&out, '}');
+	(void)talk_say(&p->call->talk, &out);
+}
+
+static void
+process_bound(struct hm_handle *handle, const struct hm_error *why)
+{
+	struct process *p = (struct process *)handle;
+	struct hm_status next = handle->status;
+
+	if (!p->binding)
+		return;
+	p->binding = false;
+	if (why == NULL && !hm_state_legal(next.state, HM_READY)) {
+		answer(p, "the proc is being ended");
+	} else if (why != NULL) {
+		answer(p, why->text);
+		process_fail(p, HM_ERR_CONFIGURE, why->code, "%s", why->text);
+	} else {
+		hm_timer_stop(handle->manager->loop, &p->ready);
+		next.state = HM_READY;
+		memcpy(next.addr, p->addr, sizeof next.addr);
+		memcpy(next.agent, p->agent, sizeof next.agent);
+		answer(p, NULL);
+		(void)handle_change(handle, &next);
+	}
+	if (p->ended)
+		hm_manager_reap(handle->manager);
+}
+
+/* The child could not run CMD, or could not boot. */
+static int
+take_error(struct process *p, const struct hm_json *line)
+{
+	const char *error = hm_json_string(line, "error", "no reason given");
+	uint64_t status = 0, code = 0;
+
+	(void)hm_json_u64(line, "exit", &status);
+	(void)hm_json_u64(line, "errno", &code);
+	if (status == 126 || status == 127)
+		process_fail(p, HM_ERR_SPAWN, status == 127 ? ENOENT : EACCES,
+		    "%s", error);
+	else
+		process_fail(p, HM_ERR_CONFIGURE,
+		    code > 0 && code < 4096 ? (int)code : EPROTO, "%s", error);
+	return 0;
+}
+
+/* Address and agent, checked; NULL, or what is wrong. */
+static const char *
+take_place(struct process *p, const struct hm_json *line)
+{
+	const char *addr = hm_json_string(line, "addr", "");
+	const char *agent = hm_json_string(line, "agent", "");
+	struct hm_addr where;
+	struct hm_id id;
+
+	if (addr[0] == '\0')
+		return "it called back without an address";
+	if (agent[0] == '\0')
+		return "it called back without an agent";
+	if (hm_addr_parse(&where, addr, 0, NULL) == -1)
+		return "it called back with a bad address";
+	if (hm_id_parse(&id, agent, NULL) == -1 || id.depth != HM_ID_ACTOR ||
+	    !hm_id_is_prefix(&p->base.id, &id))
+		return "it called back with an agent that is not its own";
+	memcpy(p->addr, where.text, sizeof p->addr);
+	(void)hm_id_print(&id, p->agent, sizeof p->agent);
+	return NULL;
+}
+
+static int
+take_call(struct process *p, const struct hm_json *line)
+{
+	const char *wrong;
+
+	if (p->called || !hm_state_legal(p->base.status.state, HM_READY))
+		return -1;
+	if (hm_json_get(line, "error") != NULL)
+		return take_error(p, line);
+	wrong = take_place(p, line);
+	p->called = true;
+	if (wrong != NULL) {
+		answer(p, wrong);
+		process_fail(p, HM_ERR_CONFIGURE, EPROTO, "%s", wrong);
+		return 0;
+	}
+	p->binding = true;
+	if (manager_of(p)->config.bind == NULL)
+		process_bound(&p->base, NULL);
+	else
+		manager_of(p)->config.bind(
+		    manager_of(p)->config.arg, &p->base, p->addr, p->agent);
+	return 0;
+}
+
+int
+process_said(struct process *p, const struct hm_json *line)
+{
+	uint64_t status;
+
+	if (hm_json_u64(line, "status", &status) == -1)
+		return take_call(p, line);
+	if (status <= UINT16_MAX &&
+	    (WIFEXITED((int)status) || WIFSIGNALED((int)status)))
+		p->reported = (int)status;
+	return 0;
+}
+
+void
+process_timers(struct process *p)
+{
+	p->ready.fn = on_late;
+	p->ladder.fn = on_ladder;
+	p->ready.arg = p->ladder.arg = p;
+	if (p->ready_timeout != 0 && hm_timer_start(p->base.manager->loop,
+					 &p->ready, p->ready_timeout) == -1)
+		process_fail(p, HM_ERR_CONFIGURE, ENOMEM, "no memory");
+}
+
+void
+process_reap(struct process *p)
+{
+	tree_orphan(&manager_of(p)->tree, p->pid, p->press == PRESS_KILL);
+	if (sys_reap(p->pid, &p->status, &p->cpu, &p->peak) != p->pid)
+		p->lost = errno;
+	p->pid = 0;
+	p->ended = true;
+	p->ended_at = now_of(p);
+	p->wall = sys_wall();
+	hm_timer_stop(p->base.manager->loop, &p->ready);
+	hm_timer_stop(p->base.manager->loop, &p->ladder);
+}
+
+bool
+process_may_end(const struct process *p)
+{
+	return p->ended && !p->binding &&
+	       !hm_state_terminal(p->base.status.state);
+}
+
+void
+process_end(struct process *p)
+{
+	struct hm_status next = p->base.status;
+	char text[HM_ADDR_SIZE + HM_REASON_MAX];
+
+	output_finish(&p->out);
+	output_finish(&p->err);
+	if (p->lost != 0) {
+		next.state = HM_FAILED;
+		(void)snprintf(next.reason, sizeof next.reason,
+		    "its end was not seen: %s", strerror(p->lost));
+	} else {
+		hm_status_from_wait(
+		    &next, p->reported == -1 ? p->status : p->reported);
+	}
+	next.ended = p->wall;
+	next.cpu = p->cpu;
+	next.peak_memory = p->peak;
+	process_fail(p, HM_ERR_CONFIGURE, ECHILD,
+	    "it ended before it was ready: %s",
+	    hm_status_print(&next, false, text, sizeof text));
+	if (p->call != NULL)
+		callback_close(p->call);
+	(void)handle_change(&p->base, &next);
+}
+
+static void
+process_put_tail(const struct hm_handle *handle, struct hm_json_out *out)
+{
+	const struct process *p = (const struct process *)handle;
+
+	output_put_kept(&p->out, &p->err, out);
+}
+
+void
+process_free(struct hm_handle *handle)
+{
+	struct process *p = (struct process *)handle;
+	struct hm_loop *loop = handle->manager->loop;
+
+	hm_timer_stop(loop, &p->ready);
+	hm_timer_stop(loop, &p->ladder);
+	if (p->call != NULL)
+		callback_close(p->call);
+	output_fini(&p->out);
+	output_fini(&p->err);
+	free(p);
+}
+
+const struct handle_ops process_ops = {process_terminate, process_kill,
+    process_signal, process_unheard, process_bound, process_put_tail,
+    process_free};

@@ -1,0 +1,169 @@
+/*
+ * Fork and exec.
+ *
+ * A signal sent to a child between fork and exec is lost when it meets the
+ * spawner's handlers, or a group that is not there yet.  So: all signals are
+ * blocked over the fork; the group is made on both sides; the child puts every
+ * disposition back before it unblocks.  What comes earlier waits, and then
+ * meets the child as CMD would have met it.
+ *
+ * The child is the subreaper of its own tree.  So nothing of a living proc can
+ * fall to the supervisor: a stray there belongs to a proc that has ended.
+ */
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+#include "boot/spawn.h"
+
+#define SIGNALS_MAX 65
+
+struct child {
+	const struct spawn *spawn;
+	pid_t parent;
+	int report; /* CLOEXEC: its end is the exec */
+};
+
+struct failure {
+	int code;
+	int dir; /* it was the directory */
+};
+
+void
+inheritance_get(struct inheritance *inherit)
+{
+	struct sigaction action;
+	int sig;
+
+	memset(inherit, 0, sizeof *inherit);
+	(void)sigprocmask(SIG_BLOCK, NULL, &inherit->mask);
+	(void)sigemptyset(&inherit->ignored);
+	for (sig = 1; sig < SIGNALS_MAX; sig++) {
+		if (sigaction(sig, NULL, &action) == 0 &&
+		    action.sa_handler == SIG_IGN)
+			(void)sigaddset(&inherit->ignored, sig);
+	}
+}
+
+static void
+restore_signals(const struct inheritance *inherit)
+{
+	struct sigaction action;
+	int sig;
+
+	memset(&action, 0, sizeof action);
+	for (sig = 1; sig < SIGNALS_MAX; sig++) {
+		action.sa_handler = sigismember(&inherit->ignored, sig) == 1
+					? SIG_IGN
+					: SIG_DFL;
+		/* Refused for SIGKILL, SIGSTOP and libc's own. */
+		(void)sigaction(sig, &action, NULL);
+	}
+	(void)sigprocmask(SIG_SETMASK, &inherit->mask, NULL);
+}
+
+/* dup2, which leaves CLOEXEC on when both are the same. */
+static int
+place(int fd, int at)
+{
+	int flags;
+
+	if (fd != at)
+		return dup2(fd, at);
+	flags = fcntl(fd, F_GETFD);
+	return flags == -1 ? -1 : fcntl(fd, F_SETFD, flags & ~FD_CLOEXEC);
+}
+
+/* In the child, whose memory may be its parent's: only what a signal handler
+ * may do. */
+static int
+run_child(void *arg)
+{
+	const struct child *child = arg;
+	const struct spawn *spawn = child->spawn;
+	struct failure failure = {0, 0};
+
+	(void)setpgid(0, 0);
+	if (!spawn->orphans)
+		(void)sys_subreaper();
+	(void)sys_parent_death(SIGKILL);
+	if (getppid() != child->parent)
+		_exit(1);
+	if (place(spawn->in, 0) != -1 && place(spawn->out, 1) != -1 &&
+	    place(spawn->err, 2) != -1) {
+		sys_close_others(child->report);
+		sys_files_restore(spawn->inherit->files);
+		if (spawn->dir != NULL && chdir(spawn->dir) == -1) {
+			failure.dir = 1;
+		} else {
+			restore_signals(spawn->inherit);
+			sys_exec(spawn->argv[0], spawn->argv, spawn->env);
+		}
+	}
+	failure.code = errno;
+	(void)!write(child->report, &failure, sizeof failure);
+	_exit(127);
+}
+
+/* What the child reports: nothing, when its exec has succeeded. */
+static int
+read_report(int fd, struct failure *failure)
+{
+	ssize_t n;
+
+	do
+		n = read(fd, failure, sizeof *failure);
+	while (n == -1 && errno == EINTR);
+	return n == (ssize_t)sizeof *failure ? -1 : 0;
+}
+
+static pid_t
+reap_failed(pid_t pid, int code)
+{
+	while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
+		continue;
+	errno = code;
+	return -1;
+}
+
+pid_t
+spawn_child(const struct spawn *spawn, const char **what)
+{
+	struct child child = {spawn, getpid(), -1};
+	struct failure failure;
+	sigset_t all, old;
+	int report[2], code;
+	pid_t pid;
+
+	*what = "fork";
+	/* Blocking ends: where fork copies, the exec is waited for. */
+	if (pipe(report) == -1)
+		return -1;
+	if (sys_cloexec(report[0]) == -1 || sys_cloexec(report[1]) == -1) {
+		(void)close(report[0]);
+		(void)close(report[1]);
+		return -1;
+	}
+	child.report = report[1];
+	(void)sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, &old);
+	pid = sys_spawn(run_child, &child);
+	code = errno;
+	if (pid > 0)
+		(void)setpgid(pid, pid); /* EACCES once it has executed */
+	(void)sigprocmask(SIG_SETMASK, &old, NULL);
+	(void)close(report[1]);
+	if (pid > 0 && read_report(report[0], &failure) == -1) {
+		*what = failure.dir ? spawn->dir : spawn->argv[0];
+		pid = reap_failed(pid, failure.code);
+		code = errno;
+	}
+	(void)close(report[0]);
+	errno = code;
+	return pid;
+}

@@ -1,0 +1,37 @@
+/*
+ * One child: forked and executed so that no signal for it is lost, that its
+ * exec error is known at once, and that nothing of the spawner leaks into it.
+ */
+#ifndef HM_SPAWN_H
+#define HM_SPAWN_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* What signals and limits were when the program started: children get them. */
+struct inheritance {
+	sigset_t mask, ignored;
+	uint64_t files; /* the soft limit, 0: as it is */
+};
+
+struct spawn {
+	char *const *argv;
+	char *const *env;
+	const char *dir;  /* NULL: this process's */
+	int in, out, err; /* borrowed; CLOEXEC or not */
+	const struct inheritance *inherit;
+	bool orphans; /* of its tree fall to this process, not to it */
+};
+
+/* As things are now, before signals are taken and limits raised. */
+void inheritance_get(struct inheritance *inherit);
+/*
+ * The pid of a child that has executed argv: leader of a group of its own,
+ * killed when this process dies and subreaper of its own tree (on Linux).  -1
+ * with errno and, in *what, what could not be done: "fork", or the file.
+ */
+pid_t spawn_child(const struct spawn *spawn, const char **what);
+
+#endif

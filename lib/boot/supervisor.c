@@ -1,0 +1,436 @@
+/*
+ * The supervisor: brings itself up (attached to the host, all names reserved),
+ * starts its wards, and serves until they are over.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "boot/supervisor.h"
+#include "boot/ward.h"
+#include "proc/agent.h"
+
+/* The longest line from the front is a word. */
+#define FRONT_LINE_MAX 4096
+#define CONTROL_MS 30000
+/* What is posted at the end may take so long to be settled. */
+#define LEAVE_MS 5000
+#define VARIABLES_MAX 4
+
+static void
+on_all_ended(void *arg, const struct hm_summary *summary)
+{
+	(void)arg;
+	(void)summary;
+}
+
+static void
+end_all(struct supervisor *sup, const char *reason)
+{
+	if (sup->ending)
+		return;
+	sup->ending = true;
+	if (sup->manager != NULL &&
+	    hm_manager_terminate_all(sup->manager,
+		sup->job->limits->exit_timeout, UINT32_MAX, reason,
+		on_all_ended, NULL) == -1)
+		hm_log(sup->loop, HM_LOG_ERROR, "no memory");
+}
+
+static struct ward *
+find_ward(struct supervisor *sup, const char *name)
+{
+	unsigned i;
+
+	for (i = 0; i < sup->job->count; i++) {
+		if (strcmp(sup->wards[i].id.proc, name) == 0 &&
+		    sup->wards[i].handle != NULL)
+			return &sup->wards[i];
+	}
+	return NULL;
+}
+
+static int
+take_request(struct supervisor *sup, struct hm_actor *self,
+    const struct hm_json *json, bool kill_it)
+{
+	const char *name = hm_json_string(json, "name", "");
+	const char *reason = hm_json_string(json, "reason", "asked to");
+	struct ward *ward = find_ward(sup, name);
+	double timeout = hm_json_double(json, "timeout", 10);
+
+	if (ward == NULL)
+		return hm_refuse(self, "no proc '%s' here", name);
+	if (!(timeout >= 0 && timeout < 3e10))
+		return hm_refuse(self, "\"timeout\": not a number of seconds");
+	/* One that has ended is known to the host, or will be in a moment. */
+	if (kill_it)
+		(void)hm_handle_kill(ward->handle, reason, NULL);
+	else
+		(void)hm_handle_terminate(
+		    ward->handle, (uint64_t)(timeout * 1000), reason, NULL);
+	return HM_TAKEN;
+}
+
+static bool
+is_trusted(const struct hm_envelope *msg)
+{
+	uint32_t uid = hm_envelope_uid(msg);
+
+	return (hm_envelope_flags(msg) & HM_ENV_REMOTE) == 0 &&
+	       (uid == 0 || uid == (uint32_t)geteuid());
+}
+
+static int
+on_message(struct hm_actor *self, struct hm_envelope *msg)
+{
+	struct hm_json *json =
+	    hm_json_parse(hm_payload(msg), hm_payload_len(msg), NULL);
+	const char *op = hm_json_string(json, "op", "");
+	bool kill_it = strcmp(op, "kill") == 0;
+	int taken;
+
+	if (!kill_it && strcmp(op, "terminate") != 0)
+		taken = hm_agent_handle(self, msg);
+	else if (!is_trusted(msg))
+		taken = hm_refuse(self,
+		    "'%s' is for this host's own uid and "
+		    "root",
+		    op);
+	else
+		taken = take_request(hm_actor_arg(self), self, json, kill_it);
+	hm_json_free(json);
+	return taken;
+}
+
+/* What was posted came back: a line of output, a stop for an agent that is
+ * gone, or anything, when the host is. */
+static void
+on_return(struct hm_actor *self, struct hm_envelope *env)
+{
+	struct supervisor *sup = hm_actor_arg(self);
+	struct ward *ward;
+	struct hm_id dest;
+
+	hm_envelope_dest(env, &dest);
+	if (hm_envelope_type_is(env, "log.line")) {
+		sinks_returned(&sup->sinks, &dest);
+		return;
+	}
+	ward = find_ward(sup, dest.proc);
+	if (ward != NULL)
+		hm_handle_unheard(ward->handle);
+}
+
+static void
+on_lost(void *arg, const char *why)
+{
+	struct supervisor *sup = arg;
+	unsigned i;
+
+	sup->lost = true;
+	hm_log(sup->loop, HM_LOG_WARNING, "host %s: %s", sup->host_id, why);
+	end_all(sup, "the host is lost");
+	for (i = 0; i < sup->job->count; i++)
+		ward_lost(&sup->wards[i]);
+}
+
+static void
+on_stop(void *arg, const char *reason)
+{
+	end_all(arg, reason);
+}
+
+static void
+on_signal(void *arg, int sig)
+{
+	struct supervisor *sup = arg;
+
+	if (sig == SIGCHLD)
+		hm_manager_reap(sup->manager);
+	else
+		end_all(sup, "its supervisor was told to end");
+}
+
+static int
+on_front(void *arg, const struct hm_json *line)
+{
+	struct supervisor *sup = arg;
+	uint64_t sig;
+	unsigned i;
+
+	if (hm_json_bool(line, "release", false))
+		sup->released = true;
+	if (hm_json_u64(line, "signal", &sig) == -1 || sig == 0 || sig > 64)
+		return 0;
+	for (i = 0; i < sup->job->count; i++) {
+		if (sup->wards[i].handle != NULL)
+			hm_handle_signal(sup->wards[i].handle, (int)sig);
+	}
+	return 0;
+}
+
+static void
+on_front_closed(void *arg)
+{
+	struct supervisor *sup = arg;
+
+	if (!sup->released)
+		end_all(sup, "proc-spawn has ended");
+}
+
+static int
+attach(struct supervisor *sup, struct hm_error *err)
+{
+	struct hm_attach how;
+	struct hm_json *info;
+
+	memset(&how, 0, sizeof how);
+	how.host = sup->job->host;
+	how.limits = sup->job->limits;
+	sup->proc = hm_proc_attach(sup->loop, &how, err);
+	if (sup->proc == NULL)
+		return -1;
+	sup->agent = hm_proc_spawn(sup->proc, "agent", on_message, sup, err);
+	if (sup->agent == NULL)
+		return -1;
+	hm_actor_on_return(sup->agent, on_return);
+	sup->sinks.from = sup->agent;
+	info = hm_control(sup->agent, "{\"op\":\"info\"}", CONTROL_MS, err);
+	if (info == NULL)
+		return -1;
+	(void)snprintf(sup->host_id, sizeof sup->host_id, "%s",
+	    hm_json_string(info, "addr", ""));
+	(void)snprintf(sup->backend, sizeof sup->backend, "%s",
+	    hm_json_string(info, "backend", ""));
+	(void)snprintf(sup->dir, sizeof sup->dir, "%s",
+	    hm_json_string(info, "socket_dir", ""));
+	hm_json_free(info);
+	return 0;
+}
+
+/* All names, or none. */
+static int
+reserve(struct supervisor *sup, struct hm_error *err)
+{
+	const struct hm_json *token;
+	struct hm_json *json = NULL;
+	struct hm_json_out out;
+	unsigned i, n = sup->job->count;
+	char *text;
+
+	sup->wards = calloc(n, sizeof *sup->wards);
+	if (sup->wards == NULL)
+		return hm_fail(err, ENOMEM, "no memory");
+	hm_json_out_init(&out);
+	hm_json_open(&out, NULL, '{');
+	hm_json_put_string(&out, "op", "reserve");
+	hm_json_open(&out, "names", '[');
+	for (i = 0; i < n; i++) {
+		ward_init(&sup->wards[i], sup, i);
+		hm_json_put_string(&out, NULL, sup->wards[i].id.proc);
+	}
+	hm_json_close(&out, ']');
+	hm_json_close(&out, '}');
+	text = hm_json_out_take(&out, NULL);
+	if (text == NULL)
+		return hm_fail(err, ENOMEM, "no memory");
+	json = hm_control(sup->agent, text, CONTROL_MS, err);
+	free(text);
+	if (json == NULL)
+		return -1;
+	token = hm_json_get(json, "tokens");
+	token = token == NULL ? NULL : token->child;
+	for (i = 0; i < n && token != NULL && token->string != NULL; i++) {
+		(void)snprintf(sup->wards[i].token, sizeof sup->wards[i].token,
+		    "%s", token->string);
+		token = token->next;
+	}
+	hm_json_free(json);
+	return i == n ? 0 : hm_fail(err, EPROTO, "host: no tokens");
+}
+
+static int
+open_sinks(struct supervisor *sup, struct hm_error *err)
+{
+	const char *const *spec = sup->job->outputs;
+
+	sup->sinks.loop = sup->loop;
+	for (; *spec != NULL; spec++) {
+		if (sinks_add(&sup->sinks, *spec, err) == -1)
+			return -1;
+	}
+	return sinks_resolve(&sup->sinks, sup->host_id, err);
+}
+
+static void
+on_bind(
+    void *arg, struct hm_handle *handle, const char *addr, const char *agent)
+{
+	(void)arg;
+	ward_bind(hm_handle_arg(handle), addr, agent);
+}
+
+static void
+on_line(void *arg, struct hm_handle *handle, const struct hm_line *line)
+{
+	struct supervisor *sup = arg;
+
+	sinks_line(&sup->sinks, hm_handle_id(handle), line);
+}
+
+static int
+take_signals(struct supervisor *sup, struct hm_error *err)
+{
+	static const int signals[] = {
+	    SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT};
+	sigset_t set;
+	size_t i;
+
+	(void)sigemptyset(&set);
+	for (i = 0; i < sizeof signals / sizeof *signals; i++)
+		(void)sigaddset(&set, signals[i]);
+	(void)signal(SIGPIPE, SIG_IGN); /* of the caller's stdout */
+	if (hm_loop_signals(sup->loop, &set, on_signal, sup) == -1)
+		return hm_fail(err, errno, "signals: %s", strerror(errno));
+	(void)sigprocmask(SIG_UNBLOCK, &set, NULL);
+	return 0;
+}
+
+static int
+make_manager(struct supervisor *sup, struct hm_error *err)
+{
+	struct hm_process_config config;
+
+	memset(&config, 0, sizeof config);
+	config.socket_dir = sup->dir;
+	config.from = sup->agent;
+	config.subreaper = true;
+	config.bind = on_bind;
+	config.line = sup->sinks.first == NULL ? NULL : on_line;
+	config.arg = sup;
+	/* Before signals are taken: the procs get them as the caller had. */
+	sup->manager = hm_process_manager_new(sup->loop, &config, err);
+	if (sup->manager == NULL)
+		return -1;
+	will_write(sup, hm_process_manager_callback(sup->manager));
+	return take_signals(sup, err);
+}
+
+static void
+spawn_ward(struct supervisor *sup, struct ward *ward)
+{
+	const struct job *job = sup->job;
+	const char *channel = sinks_channel(&sup->sinks);
+	char rank[64], count[64], log[HM_ID_TEXT + 32];
+	const char *env[VARIABLES_MAX] = {rank, count, NULL, NULL};
+	struct hm_spawn spawn;
+
+	(void)snprintf(rank, sizeof rank, BOOT_RANK "=%u", ward->rank);
+	(void)snprintf(count, sizeof count, BOOT_COUNT "=%u", job->count);
+	if (channel != NULL) {
+		(void)snprintf(log, sizeof log, BOOT_LOG "=%s", channel);
+		env[2] = log;
+	}
+	memset(&spawn, 0, sizeof spawn);
+	spawn.id = &ward->id;
+	spawn.host = job->host;
+	spawn.forwarder = sup->backend;
+	spawn.token = ward->token;
+	spawn.argv = job->argv;
+	spawn.dir = job->dir;
+	spawn.env = env;
+	spawn.config = job->config;
+	spawn.in = job->stay && !job->many ? STDIN_FILENO : -1;
+	spawn.ready_timeout = job->ready_timeout;
+	spawn.arg = ward;
+	ward_begin(ward, hm_manager_spawn(sup->manager, &spawn, &ward->why));
+}
+
+static int
+bring_up(struct supervisor *sup, struct hm_error *err)
+{
+	if (attach(sup, err) == -1 || open_sinks(sup, err) == -1 ||
+	    reserve(sup, err) == -1 || make_manager(sup, err) == -1)
+		return -1;
+	hm_proc_on_lost(sup->proc, on_lost, sup);
+	hm_proc_on_stop(sup->proc, on_stop, sup);
+	return 0;
+}
+
+static void
+let_stdin_go(void)
+{
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	if (fd != -1) {
+		(void)dup2(fd, STDIN_FILENO);
+		(void)close(fd);
+	}
+}
+
+/* Nothing is left to watch over. */
+static bool
+is_done(const struct supervisor *sup)
+{
+	return sup->left == 0 && !hm_manager_busy(sup->manager);
+}
+
+static void
+run(struct supervisor *sup)
+{
+	uint64_t end;
+	unsigned i;
+
+	sup->left = sup->job->count;
+	for (i = 0; i < sup->job->count; i++)
+		spawn_ward(sup, &sup->wards[i]);
+	let_stdin_go();
+	(void)!chdir("/"); /* nobody's file system is kept busy */
+	while (!is_done(sup)) {
+		if (hm_loop_turn(sup->loop, -1) == -1)
+			return;
+	}
+	/* What the host and the front are told is on its way. */
+	end = hm_loop_now(sup->loop) + LEAVE_MS;
+	while (
+	    ((!sup->lost && hm_proc_unsettled(sup->proc) > 0) ||
+		talk_waiting(&sup->front) > 0 || sinks_waiting(&sup->sinks)) &&
+	    hm_loop_now(sup->loop) < end) {
+		if (hm_loop_turn(sup->loop, 100) == -1)
+			return;
+	}
+}
+
+void
+supervise(const struct job *job, int front, int will)
+{
+	struct supervisor sup;
+	struct hm_error err;
+
+	memset(&sup, 0, sizeof sup);
+	sup.job = job;
+	sup.will = will;
+	sup.front.line_max = FRONT_LINE_MAX;
+	sup.front.said = on_front;
+	sup.front.closed = on_front_closed;
+	sup.front.arg = &sup;
+	sup.loop = sup.front.loop = hm_loop_new(getenv("HOSTMUX_LOOP"), &err);
+	if (sup.loop == NULL || talk_start(&sup.front, front) == -1)
+		_exit(1);
+	hm_loop_set_log(sup.loop, front_say_log, &sup);
+	if (bring_up(&sup, &err) == 0)
+		run(&sup);
+	else
+		front_say_fatal(&sup, &err);
+	hm_manager_free(sup.manager);
+	hm_proc_free(sup.proc);
+	sinks_fini(&sup.sinks);
+	talk_stop(&sup.front);
+	hm_loop_free(sup.loop);
+	free(sup.wards);
+}

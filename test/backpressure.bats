@@ -1,0 +1,149 @@
+#!/usr/bin/env bats
+# A receiver that is stopped makes those wait who post to it, and nobody else;
+# the host's memory stays where it was.
+
+load helper
+
+# Writes lines for ever and counts them in the file named.
+writer() {
+	bash -c 'i=0; while printf "%0999d\n" "$i"; do i=$((i + 1)); echo >>"$0"; done' \
+	    "$1" 2>/dev/null
+}
+
+# stands_still FILE: it has grown, and grows no longer.
+stands_still() {
+	local before
+
+	before=$(wc -l <"$1")
+	sleep 0.5
+	[ "$before" -gt 0 ] && [ "$before" -eq "$(wc -l <"$1")" ]
+}
+
+# stopped_receiver NAME: a msg-recv that is stopped, its pid in $R.
+stopped_receiver() {
+	background "$1" msg-recv --ready-fd 9 "$@" 9>"$1.ready"
+	R=$PID
+	wait_for 10 test -s "$1.ready"
+	kill -STOP "$R"
+}
+
+# sender_to DEST: a sender without end, its pid in $S, its lines in DEST.n.
+sender_to() {
+	: >"$1.n"
+	writer "$PWD/$1.n" 3>&- | msg-send "$1" >"$1.sout" 2>"$1.serr" 3>&- &
+	S=$!
+}
+
+@test "a stopped receiver makes its sender wait, then all goes on" {
+	local n
+
+	start_host
+	stopped_receiver r
+	sender_to r
+	wait_for 30 stands_still r.n
+	n=$(wc -l <r.n)
+	# 1000 bytes each: what one link may park, and what pipes hold.
+	[ "$n" -lt 5000 ]
+	alive "$S"
+	kill -CONT "$R"
+	wait_for 20 lines_in r.n $((n + 5000))
+	stop "$S"
+	stop "$R"
+	# What came is in order and without a hole.
+	head -n "$n" r.out | sed 's/^0*\(.\)/\1/' | cmp - <(seq 0 $((n - 1)))
+}
+
+@test "the host's memory stays under 18 MiB, whatever waits" {
+	local i peak pids=
+
+	start_host
+	for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
+		stopped_receiver "r$i"
+		pids="$pids $R"
+		sender_to "r$i"
+	done
+	for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
+		wait_for 60 stands_still "r$i.n"
+	done
+	[ "$(resident "$HOST")" -lt 18432 ]
+	peak=$(sed -n 's/^VmHWM:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$HOST/status")
+	[ "$peak" -lt 18432 ] || { echo "# peak $peak KiB"; return 1; }
+	# The others go on.
+	try 0 proc-spawn p proc-boot --exec tr a-z A-Z
+	try 0 msg-call p hello
+	is "$output" HELLO
+	# shellcheck disable=SC2086
+	kill -KILL $pids
+	end_processes
+	SOCKETS_STAY=1
+}
+
+@test "others of the same sender's host go on: only the way to it waits" {
+	start_host
+	stopped_receiver r
+	sender_to r
+	wait_for 30 stands_still r.n
+	try 0 proc-spawn c proc-boot --lines cat
+	seq 5000 >in
+	DEADLINE=60
+	try 0 msg-call c <in
+	is "$(tail -n 1 <<<"$output")" 5000
+	kill -KILL "$R" "$S"
+}
+
+@test "a proc that answers two, of whom one is stopped, goes on answering the other" {
+	local stuck
+
+	start_host
+	try 0 proc-spawn c proc-boot --lines cat
+	# The stuck one: its stdout is a pipe that nobody reads, and then it is
+	# stopped too.
+	mkfifo pipe
+	exec 8<>pipe
+	: >n
+	writer "$PWD/n" 3>&- 8>&- | msg-call c >pipe 2>/dev/null 3>&- 8>&- &
+	stuck=$!
+	wait_for 30 stands_still n
+	kill -STOP "$stuck"
+	seq 5000 >in
+	DEADLINE=60
+	try 0 msg-call c <in
+	is "$(tail -n 1 <<<"$output")" 5000
+	kill -KILL "$stuck"
+	exec 8>&-
+}
+
+@test "a large message holds up nobody else" {
+	start_host
+	background r msg-recv --whole --ready-fd 9 -n 1 r 9>ready
+	local r=$PID
+	wait_for 10 test -s ready
+	head -c 60000000 /dev/zero >big
+	try 0 proc-spawn p proc-boot --exec cat
+	ln -s big s.in
+	background s msg-send --whole r
+	local s=$PID
+	DEADLINE=10
+	try 0 msg-call p small
+	is "$output" small
+	ends 0 "$s" 60
+	ends 0 "$r" 60
+	cmp big r.out
+	[ "$(resident "$HOST")" -lt 18432 ]
+}
+
+@test "progress: a slow receiver never times one out, a stopped one does" {
+	export HYPERACTOR_MESSAGE_DELIVERY_TIMEOUT=1s
+	start_host
+	# 20 messages of 200 ms each: four times the timeout in all.
+	try 0 proc-spawn slow proc-boot --exec sleep .2
+	seq 20 >in
+	try 0 msg-send slow <in
+	is "$stderr" ""
+	stopped_receiver r
+	seq -f '%01000.0f' 3000 >in
+	DEADLINE=30
+	try 1 msg-send r <in
+	has "$stderr" 'timed out'
+	kill -KILL "$R"
+}

@@ -1,0 +1,155 @@
+/*
+ * One child: what it inherits and what not, its exec error, and signals sent
+ * in its first moments, of which none may be lost.
+ */
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+#include "boot/spawn.h"
+
+#include "check.h"
+
+#define ROUNDS 500
+
+static struct inheritance inherit;
+
+static pid_t
+start(const char *script, const char *dir, int out, const char **what)
+{
+	char *argv[] = {(char *)"sh", (char *)"-c", (char *)script, NULL};
+	char *env[] = {(char *)"PATH=/usr/bin:/bin", (char *)"A=b", NULL};
+	int null = open("/dev/null", O_RDWR);
+	struct spawn spawn = {argv, env, dir, null, out, null, &inherit, false};
+	pid_t pid;
+
+	CHECK(null != -1);
+	if (script == NULL)
+		argv[0] = (char *)dir;
+	if (script == NULL)
+		spawn.dir = NULL;
+	pid = spawn_child(&spawn, what);
+	CHECK(close(null) == 0);
+	return pid;
+}
+
+static int
+wait_status(pid_t pid)
+{
+	int status;
+
+	CHECK(waitpid(pid, &status, 0) == pid);
+	return status;
+}
+
+/* What script prints. */
+static const char *
+output(const char *script, const char *dir)
+{
+	static char text[4096];
+	const char *what;
+	size_t len = 0;
+	ssize_t n;
+	int fds[2];
+	pid_t pid;
+
+	CHECK(pipe(fds) == 0);
+	pid = start(script, dir, fds[1], &what);
+	CHECK(pid > 1);
+	CHECK(getpgid(pid) == pid);
+	CHECK(close(fds[1]) == 0);
+	while ((n = read(fds[0], text + len, sizeof text - 1 - len)) > 0)
+		len += (size_t)n;
+	CHECK(close(fds[0]) == 0);
+	CHECK(wait_status(pid) == 0);
+	text[len] = '\0';
+	return text;
+}
+
+static void
+test_inheritance(void)
+{
+	struct rlimit limit, before;
+	int fd = open("/dev/null", O_RDWR); /* not CLOEXEC: closed anyway */
+	char expected[64];
+
+	CHECK(fd > 2);
+	CHECK(getrlimit(RLIMIT_NOFILE, &before) == 0);
+	limit = before;
+	limit.rlim_cur = 300;
+	CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+	(void)signal(SIGUSR1, SIG_IGN);
+	inheritance_get(&inherit);
+	inherit.files = 222;
+	(void)signal(SIGPIPE, SIG_IGN);
+	CHECK(
+	    strcmp(output("echo $A; pwd; ulimit -n", "/"), "b\n/\n222\n") == 0);
+	CHECK(strcmp(output("for f in 3 4 5 6 7 8 9; do "
+			    "[ ! -e /dev/fd/$f ] || echo $f; done",
+			 "/"),
+		  "") == 0);
+	/* SIGUSR1 ignored, as by the caller; SIGPIPE not. */
+	(void)snprintf(
+	    expected, sizeof expected, "%016lx\n", 1ul << (SIGUSR1 - 1));
+	CHECK(strcmp(output("sed -n 's/^SigIgn:[^0-9]*//p' /proc/self/status",
+			 NULL),
+		  expected) == 0);
+	CHECK(strcmp(output("sed -n 's/^SigBlk:[^0-9]*//p' /proc/self/status",
+			 NULL),
+		  "0000000000000000\n") == 0);
+	CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
+	inherit.files = 0;
+	CHECK(close(fd) == 0);
+}
+
+static void
+test_errors(void)
+{
+	const char *what;
+
+	CHECK(start(NULL, "/nonexistent", 1, &what) == -1);
+	CHECK(errno == ENOENT && strcmp(what, "/nonexistent") == 0);
+	CHECK(start(NULL, "no-such-command", 1, &what) == -1);
+	CHECK(errno == ENOENT);
+	CHECK(start(NULL, "/etc/passwd", 1, &what) == -1 && errno == EACCES);
+	CHECK(start(NULL, "/", 1, &what) == -1 && errno == EACCES);
+	CHECK(start("exit 0", "/nonexistent", 1, &what) == -1);
+	CHECK(errno == ENOENT && strcmp(what, "/nonexistent") == 0);
+	CHECK(waitpid(-1, NULL, 0) == -1 && errno == ECHILD);
+}
+
+/* SIGTERM right after the spawn, to the group: it always ends the child. */
+static void
+test_no_signal_is_lost(void)
+{
+	struct timespec t = {0, 0};
+	const char *what;
+	pid_t pid;
+	int i;
+
+	for (i = 0; i < ROUNDS; i++) {
+		pid = start("exec sleep 60", NULL, 1, &what);
+		CHECK(pid > 1);
+		t.tv_nsec = (long)check_random(3000) * 1000;
+		if (i % 4 != 0)
+			(void)nanosleep(&t, NULL);
+		CHECK(kill(-pid, SIGTERM) == 0);
+		CHECK(wait_status(pid) == SIGTERM);
+	}
+}
+
+int
+main(void)
+{
+	test_inheritance();
+	test_errors();
+	test_no_signal_is_lost();
+	return 0;
+}

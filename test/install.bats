@@ -1,0 +1,121 @@
+#!/usr/bin/env bats
+# make install, pkg-config, and programs of others that use the library.
+
+load helper
+
+PROGRAMS='host-mux proc-spawn proc-boot proc-reap proc-stat msg-send msg-call msg-recv'
+
+installed() {
+	(cd "$ROOT" && DEADLINE=300 try 0 make -s install "DESTDIR=$T/root" \
+	    PREFIX=/usr prefix=/usr)
+}
+
+@test "make install DESTDIR: programs, library, headers, pages" {
+	local name
+
+	installed
+	for name in $PROGRAMS; do
+		[ -x "root/usr/bin/$name" ]
+		"root/usr/bin/$name" --version
+		is "$(find root -name "$name.1*" | wc -l)" 1
+	done
+	[ -e root/usr/lib/libhostmux.a ]
+	is "$(cd root/usr/include/hostmux && echo *.h)" \
+	    "$(cd "$ROOT/include/hostmux" && echo *.h)"
+	[ -e root/usr/lib/pkgconfig/hostmux.pc ]
+	# Nothing of the build's own place is in what is installed.
+	is "$(grep -rl "$T" root | head -n 3)" ""
+}
+
+@test "pkg-config, a C program, a C++ file" {
+	local flags
+
+	command -v pkg-config >/dev/null || skip "no pkg-config"
+	installed
+	export PKG_CONFIG_PATH=$T/root/usr/lib/pkgconfig
+	export PKG_CONFIG_SYSROOT_DIR=$T/root
+	flags=$(pkg-config --cflags --libs hostmux)
+	is "$(pkg-config --modversion hostmux)" "$("root/usr/bin/host-mux" --version | sed 's/.* //')"
+	cat >app.c <<'END'
+#include <hostmux/hostmux.h>
+#include <stdio.h>
+int
+main(void)
+{
+	struct hm_addr addr;
+	struct hm_error err;
+
+	if (hm_addr_parse(&addr, "ipc:///tmp/x", 0, &err) == -1)
+		return hm_error_exit(&err, "app");
+	puts(addr.text);
+	return 0;
+}
+END
+	# shellcheck disable=SC2086
+	cc -std=c11 -Wall -Wextra -Werror app.c $flags -o app
+	is "$(./app)" unix:/tmp/x
+	command -v c++ >/dev/null || skip "no C++ compiler"
+	cp app.c app.cc
+	# shellcheck disable=SC2086
+	c++ -Wall -Wextra -Werror app.cc $flags -o app++
+	is "$(./app++)" unix:/tmp/x
+}
+
+@test "every header stands alone, in C and C++" {
+	local header
+
+	for header in "$ROOT"/include/hostmux/*.h; do
+		echo "#include <hostmux/$(basename "$header")>" >one.c
+		echo "#include <hostmux/$(basename "$header")>" >>one.c
+		cc -std=c11 -Wall -Wextra -Wpedantic -Werror -I"$ROOT/include" \
+		    -fsyntax-only one.c
+		command -v c++ >/dev/null || continue
+		cp one.c one.cc
+		c++ -Wall -Wextra -Werror -I"$ROOT/include" -fsyntax-only one.cc
+	done
+}
+
+# The five lines of the design: an echo proc.
+@test "a C program boots in five lines and answers" {
+	cat >echo.c <<'END'
+#include <hostmux/hostmux.h>
+
+static int
+answer(struct hm_actor *self, struct hm_envelope *msg)
+{
+	return hm_reply(self, msg, hm_payload(msg), hm_payload_len(msg));
+}
+
+int
+main(void)
+{
+	struct hm_error err;
+	struct hm_proc *proc = hm_boot(&err);
+
+	if (proc == NULL ||
+	    hm_proc_spawn(proc, "main", answer, NULL, &err) == NULL)
+		return hm_error_exit(&err, "echo");
+	return hm_proc_run(proc);
+}
+END
+	cc -std=c11 echo.c -I"$ROOT/include" -L"$BUILD/lib" -lhostmux -o echo
+	start_host
+	try 0 proc-spawn e ./echo
+	is "$(cut -f4 <<<"$output")" "$ID,e,agent[0]"
+	try 0 msg-call e hello
+	is "$output" hello
+	seq 5000 >in
+	try 0 msg-call e <in
+	is "$(cmp - in <<<"$output" && echo same)" same
+	try 0 proc-reap e
+	has "$output" 'e	Stopped(exit=0)'
+	# By hand: the seeds' error.
+	try 2 ./echo
+	matches "$stderr" "^echo: error: parameter 'HYPERACTOR_[A-Z_]+' missing: "
+}
+
+@test "uninstall leaves nothing" {
+	installed
+	(cd "$ROOT" && try 0 make -s uninstall "DESTDIR=$T/root" PREFIX=/usr prefix=/usr)
+	is "$(find root -type f)" ""
+}

@@ -1,0 +1,134 @@
+#!/usr/bin/env bats
+# The manual pages against the programs: each SYNOPSIS is what --help says, the
+# EXAMPLES do what they show, and the client made from hostmux-protocol(7)
+# works.
+
+load helper
+
+PROGRAMS='host-mux proc-spawn proc-boot proc-reap proc-stat msg-send msg-call msg-recv'
+
+# The SYNOPSIS of a page on one line, several forms joined by " | ".
+synopsis() {
+	# Without the overstriking that stands for bold.
+	mandoc -T ascii -O width=1000 "$1" | sed "s/.$(printf '\b')//g" |
+	    sed -n '/^SYNOPSIS/,/^DESCRIPTION/{/^ /s/^ *//p;}' |
+	    awk -v name="$2" '{ sub("^" name " ", "") } NR > 1 { printf " | " }
+		{ printf "%s", $0 } END { print "" }'
+}
+
+# The lines "$ command" of EXAMPLES and the output behind them: into the files
+# script and expected.  Other literal blocks are not for running.
+examples() {
+	awk '
+		/^\.Sh / { inside = /EXAMPLES/ }
+		/^\.Bd -literal/ { literal = 1; next }
+		/^\.Ed/ { literal = running = 0; next }
+		!inside || !literal { next }
+		{ gsub(/\\e/, "\\"); gsub(/\\&/, ""); gsub(/\\\(aq/, "\047") }
+		/^\$ / { running = 1; print substr($0, 3) >"script"; next }
+		running { print >"expected" }
+	' "$1"
+}
+
+@test "each SYNOPSIS is the usage that --help prints" {
+	local name
+
+	for name in $PROGRAMS; do
+		try 0 "$name" --help
+		is "usage: $name $(synopsis "$ROOT/doc/$name.1" "$name")" \
+		    "$(head -n 1 <<<"$output")"
+	done
+}
+
+@test "every long option of --help is on the page" {
+	local name option
+
+	for name in $PROGRAMS; do
+		try 0 "$name" --help
+		for option in $(grep -oE -- '(^| )--[a-z-]+' <<<"$output"); do
+			[ "$name$option" != host-mux--host ] || continue
+			grep -q -- "Fl -${option#--}" "$ROOT/doc/$name.1" ||
+			    { echo "# $name: $option"; return 1; }
+		done
+	done
+}
+
+@test "the EXAMPLES of every page do what they show" {
+	local page
+
+	for page in "$ROOT"/doc/*.[17]; do
+		rm -f script expected
+		examples "$page"
+		[ -e script ] || continue
+		touch expected
+		DEADLINE=60
+		try 0 bash -e script
+		is "$(basename "$page"): $output" \
+		    "$(basename "$page"): $(cat expected)"
+	done
+}
+
+@test "every page has its sections in order, and names what exists" {
+	local page name
+
+	for page in "$ROOT"/doc/*.1; do
+		is "$(sed -n 's/^\.Sh //p' "$page" | grep -vx FILES | xargs)" \
+		    "NAME SYNOPSIS DESCRIPTION ENVIRONMENT EXIT STATUS EXAMPLES SEE ALSO CAVEATS"
+	done
+	for name in $(sed -n 's/^\.Xr \(\(host\|proc-\|msg-\)[a-z-]*\) \([137]\).*/\1.\3/p' \
+	    "$ROOT"/doc/*.[137] | sort -u); do
+		[ -e "$ROOT/doc/$name" ]
+	done
+}
+
+@test "one version: the file, the header, the programs, the news" {
+	local name version
+
+	version=$(cat "$ROOT/doc/VERSION")
+	grep -qF "#define HM_VERSION \"$version\"" \
+	    "$ROOT/include/hostmux/hostmux.h"
+	grep -qx "$version" "$ROOT/doc/NEWS"
+	for name in $PROGRAMS; do
+		try 0 "$name" --version
+		is "$output" "$name (hostmux) $version"
+	done
+}
+
+@test "every configuration key is in hostmux(7), with its default" {
+	local key
+
+	for key in $(sed -n 's/^    {"\([A-Z_]*\)", [A-Z]*,.*/\1/p' \
+	    "$ROOT/lib/route/limits.c"); do
+		grep -q "^\.It Ev $key Ta " "$ROOT/doc/hostmux.7"
+	done
+}
+
+@test "the client of the protocol page attaches, receives, answers, asks" {
+	local client=$ROOT/doc/examples/client.py path
+
+	command -v python3 >/dev/null || skip "no python3"
+	[ "$(wc -l <"$client")" -lt 80 ]
+	start_host
+	path=${HYPERACTOR_HOST_ADDR#unix:}
+	background py python3 "$client" "$path" py
+	try 0 msg-call --wait py hello
+	is "$output" HELLO
+	seq 20000 >in
+	try 0 msg-call py <in
+	is "$(cmp - in <<<"$output" && echo same)" same
+	# More than any credit at once, both ways.
+	head -c 3000000 /dev/zero | tr '\0' x >in
+	try 0 msg-call --whole py <in
+	is "${#output}" 3000000
+	try 0 python3 "$client" "$path" asker py question
+	is "$output" QUESTION
+	try 0 python3 "$client" "$path" asker "$ID,py,main[0][0]" 'by id'
+	is "$output" "BY ID"
+	try 1 python3 "$client" "$path" asker nobody x
+	is "$stderr" "not sent: no proc 'nobody' on $ID"
+	try 1 python3 "$client" "$path" py
+	is "$stderr" "ProcExists: proc 'py' already exists"
+	try 0 proc-reap --host
+	ends 1 "$PID"
+	is "$(cat py.err)" "the host has left"
+}
