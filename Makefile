@@ -34,6 +34,9 @@ FUZZ_SECONDS = 60
 SOAK_SECONDS = 600
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer
+FUZZ_BUILD = BUILD=build/fuzzing CC=$(FUZZ_CC) CFLAGS='-O1 -g' \
+	MODE='$(SANITIZE) -fsanitize=fuzzer-no-link' \
+	MODE_LDFLAGS='$(SANITIZE) -fsanitize=fuzzer'
 
 # Each folder of lib/ uses only those before it.
 LIB = \
@@ -93,6 +96,9 @@ all: prepare
 
 drivers: prepare
 	@$(MAKE) $(SECOND) programs test-programs
+
+fuzzers: prepare
+	@$(MAKE) $(SECOND) fuzz-programs
 
 # --- what the second make does
 
@@ -190,19 +196,15 @@ cover:
 
 fuzz:
 	@test/setup cc fuzz
-	@$(MAKE) BUILD=build/fuzzing CC=$(FUZZ_CC) CFLAGS='-O1 -g' \
-	    MODE='$(SANITIZE) -fsanitize=fuzzer-no-link' \
-	    MODE_LDFLAGS='$(SANITIZE) -fsanitize=fuzzer' prepare
-	@$(MAKE) BUILD=build/fuzzing CC=$(FUZZ_CC) CFLAGS='-O1 -g' \
-	    MODE='$(SANITIZE) -fsanitize=fuzzer-no-link' \
-	    MODE_LDFLAGS='$(SANITIZE) -fsanitize=fuzzer' \
-	    -f Makefile -f build/fuzzing/rules.mk fuzz-programs
+	@$(MAKE) $(FUZZ_BUILD) fuzzers
 	@for name in $(FUZZERS); do \
 		mkdir -p build/fuzzing/corpus/$$name && \
-		echo "fuzz $$name" && \
+		echo "fuzz: $$name, $(FUZZ_SECONDS) s" && \
 		build/fuzzing/fuzz/$$name -max_total_time=$(FUZZ_SECONDS) \
-		    -verbosity=0 -print_final_stats=1 \
-		    build/fuzzing/corpus/$$name || exit 1; \
+		    -artifact_prefix=build/fuzzing/$$name- \
+		    build/fuzzing/corpus/$$name >build/fuzzing/$$name.log 2>&1 || \
+		    { tail -n 50 build/fuzzing/$$name.log; exit 1; }; \
+		tail -n 1 build/fuzzing/$$name.log; \
 	done
 
 lint:
@@ -267,7 +269,6 @@ dist:
 clean:
 	rm -rf build
 
-# bmake knows .PHONY as make(1) of POSIX does.
-.PHONY: all drivers programs test-programs fuzz-programs prepare flags demo \
-	test soak bench bench-doc asan cover fuzz lint static install uninstall \
-	dist clean
+.PHONY: all drivers fuzzers programs test-programs fuzz-programs prepare \
+	flags demo test soak bench bench-doc asan cover fuzz lint static \
+	install uninstall dist clean

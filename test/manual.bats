@@ -45,11 +45,11 @@ examples() {
 
 	for name in $PROGRAMS; do
 		try 0 "$name" --help
-		for option in $(grep -oE -- '(^| )--[a-z-]+' <<<"$output"); do
-			[ "$name$option" != host-mux--host ] || continue
+		while read -r option; do
+			[ "$name $option" != 'host-mux --host' ] || continue
 			grep -q -- "Fl -${option#--}" "$ROOT/doc/$name.1" ||
 			    { echo "# $name: $option"; return 1; }
-		done
+		done < <(grep -oE -- '(^| )--[a-z-]+' <<<"$output")
 	done
 }
 
@@ -75,10 +75,10 @@ examples() {
 		is "$(sed -n 's/^\.Sh //p' "$page" | grep -vx FILES | xargs)" \
 		    "NAME SYNOPSIS DESCRIPTION ENVIRONMENT EXIT STATUS EXAMPLES SEE ALSO CAVEATS"
 	done
-	for name in $(sed -n 's/^\.Xr \(\(host\|proc-\|msg-\)[a-z-]*\) \([137]\).*/\1.\3/p' \
-	    "$ROOT"/doc/*.[137] | sort -u); do
+	while read -r name; do
 		[ -e "$ROOT/doc/$name" ]
-	done
+	done < <(sed -nE 's/^\.Xr ((host|proc-|msg-)[a-z-]*) ([137]).*/\1.\3/p' \
+	    "$ROOT"/doc/*.[137] | sort -u)
 }
 
 @test "one version: the file, the header, the programs, the news" {
@@ -94,13 +94,12 @@ examples() {
 	done
 }
 
-@test "every configuration key is in hostmux(7), with its default" {
+@test "every configuration key is in hostmux(7)" {
 	local key
 
-	for key in $(sed -n 's/^    {"\([A-Z_]*\)", [A-Z]*,.*/\1/p' \
-	    "$ROOT/lib/route/limits.c"); do
+	while read -r key; do
 		grep -q "^\.It Ev $key Ta " "$ROOT/doc/hostmux.7"
-	done
+	done < <(grep -oE '"[A-Z]+_[A-Z_]+"' "$ROOT/lib/route/limits.c" | tr -d '"')
 }
 
 @test "the client of the protocol page attaches, receives, answers, asks" {

@@ -107,16 +107,17 @@ sys_pipe(int fds[2])
 }
 
 void
-sys_close_others(int keep)
+sys_close_from(int first, int keep)
 {
 	long fd, most;
 
 #if defined(__linux__) && defined(SYS_close_range)
-	if (keep < 3) {
-		if (syscall(SYS_close_range, 3u, ~0u, 0u) == 0)
+	if (keep < first) {
+		if (syscall(SYS_close_range, (unsigned)first, ~0u, 0u) == 0)
 			return;
-	} else if ((keep == 3 || syscall(SYS_close_range, 3u,
-				     (unsigned)keep - 1, 0u) == 0) &&
+	} else if ((keep == first ||
+		       syscall(SYS_close_range, (unsigned)first,
+			   (unsigned)keep - 1, 0u) == 0) &&
 		   syscall(SYS_close_range, (unsigned)keep + 1, ~0u, 0u) == 0) {
 		return;
 	}
@@ -124,10 +125,16 @@ sys_close_others(int keep)
 	most = sysconf(_SC_OPEN_MAX);
 	if (most < 0 || most > 65536)
 		most = 65536;
-	for (fd = 3; fd < most; fd++) {
+	for (fd = first; fd < most; fd++) {
 		if (fd != keep)
 			(void)close((int)fd);
 	}
+}
+
+void
+sys_close_others(int keep)
+{
+	sys_close_from(STDERR_FILENO + 1, keep);
 }
 
 bool

@@ -25,7 +25,9 @@ int sys_cloexec(int fd);
 int sys_nonblock(int fd);
 int sys_pipe(int fds[2]);	 /* CLOEXEC, both ends NONBLOCK */
 int sys_accept(int fd);		 /* CLOEXEC, NONBLOCK */
-/* Keeps 0, 1, 2 and keep (or -1), closes the rest, async-signal-safe. */
+/* Closes all from first on but keep (or -1), async-signal-safe. */
+void sys_close_from(int first, int keep);
+/* Keeps 0, 1, 2 and keep. */
 void sys_close_others(int keep);
 
 /*

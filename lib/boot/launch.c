@@ -194,7 +194,7 @@ launch(struct process *p, struct process_manager *m,
 {
 	struct environment env;
 	struct spawn child = {spawn->argv, NULL, spawn->dir, spawn->in, -1, -1,
-	    &m->inherit, false};
+	    &m->inherit, false, NULL};
 	pid_t pid = -1;
 	int null = -1;
 

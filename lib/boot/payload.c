@@ -14,6 +14,19 @@
 /* A variable is at most 128 KiB on Linux; this is far below and enough. */
 #define PAYLOAD_MAX ((size_t)64 * 1024)
 
+int
+payload_socket(const char *dir, const char *token, char addr[HM_ADDR_SIZE])
+{
+	struct hm_addr checked;
+	int n;
+
+	/* 32 bits for a name; 96 stay secret. */
+	n = snprintf(addr, HM_ADDR_SIZE, "unix:%s/p-%.8s", dir, token);
+	if (n < 0 || n >= HM_ADDR_SIZE)
+		return hm_fail(NULL, ENAMETOOLONG, "path too long");
+	return hm_addr_parse(&checked, addr, HM_ADDR_LISTEN, NULL);
+}
+
 char *
 payload_encode(const struct payload *payload, const char *const *config)
 {

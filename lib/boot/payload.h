@@ -29,6 +29,12 @@ struct payload {
 	char socket_dir[HM_ADDR_SIZE]; /* where to serve; "" anywhere */
 };
 
+/*
+ * Where the proc of a token serves in dir, a Unix directory: both sides know,
+ * so that the spawner can remove what a child that was killed left.  -1 when
+ * the path would be too long.
+ */
+int payload_socket(const char *dir, const char *token, char addr[HM_ADDR_SIZE]);
 /* The value of MODE (free it); config: KEY, VALUE, …, NULL, or NULL.  NULL:
  * ENOMEM. */
 char *payload_encode(const struct payload *payload, const char *const *config);

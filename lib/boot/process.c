@@ -24,6 +24,8 @@
 
 /* A kill that has not ended it by then is reported. */
 #define STUCK_MS 5000
+/* One that has called back with an error ends by then. */
+#define ERROR_MS 1000
 
 static struct process_manager *
 manager_of(const struct process *p)
@@ -221,7 +223,7 @@ process_fail(
 	    "proc '%s' failed to %s process: %.400s",
 	    hm_id_print(&p->base.id, id, sizeof id),
 	    kind == HM_ERR_SPAWN ? "spawn" : "configure", why);
-	if (!p->ended)
+	if (!p->ended && p->press == PRESS_NONE)
 		process_kill(&p->base, "spawn failed");
 }
 
@@ -278,6 +280,16 @@ process_bound(struct hm_handle *handle, const struct hm_error *why)
 		hm_manager_reap(handle->manager);
 }
 
+/* It is about to end by itself, and has things to put away. */
+static void
+let_end(struct process *p)
+{
+	become_stopping(p, "spawn failed");
+	p->press = PRESS_TERM;
+	p->kill_at = now_of(p) + ERROR_MS;
+	set_ladder(p, p->kill_at);
+}
+
 /* The child could not run CMD, or could not boot. */
 static int
 take_error(struct process *p, const struct hm_json *line)
@@ -287,6 +299,7 @@ take_error(struct process *p, const struct hm_json *line)
 
 	(void)hm_json_u64(line, "exit", &status);
 	(void)hm_json_u64(line, "errno", &code);
+	let_end(p);
 	if (status == 126 || status == 127)
 		process_fail(p, HM_ERR_SPAWN, status == 127 ? ENOENT : EACCES,
 		    "%s", error);

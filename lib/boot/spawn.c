@@ -79,6 +79,25 @@ place(int fd, int at)
 	return flags == -1 ? -1 : fcntl(fd, F_SETFD, flags & ~FD_CLOEXEC);
 }
 
+/* Its descriptors, and nothing else but the report. */
+static int
+place_all(const struct spawn *spawn, int report)
+{
+	int first = 3;
+
+	if (place(spawn->in, 0) == -1 || place(spawn->out, 1) == -1 ||
+	    place(spawn->err, 2) == -1)
+		return -1;
+	if (spawn->extra != NULL) {
+		if (place(spawn->extra[0], 3) == -1 ||
+		    place(spawn->extra[1], 4) == -1)
+			return -1;
+		first = 5;
+	}
+	sys_close_from(first, report);
+	return 0;
+}
+
 /* In the child, whose memory may be its parent's: only what a signal handler
  * may do. */
 static int
@@ -94,9 +113,7 @@ run_child(void *arg)
 	(void)sys_parent_death(SIGKILL);
 	if (getppid() != child->parent)
 		_exit(1);
-	if (place(spawn->in, 0) != -1 && place(spawn->out, 1) != -1 &&
-	    place(spawn->err, 2) != -1) {
-		sys_close_others(child->report);
+	if (place_all(spawn, child->report) == 0) {
 		sys_files_restore(spawn->inherit->files);
 		if (spawn->dir != NULL && chdir(spawn->dir) == -1) {
 			failure.dir = 1;
@@ -149,7 +166,15 @@ spawn_child(const struct spawn *spawn, const char **what)
 		(void)close(report[1]);
 		return -1;
 	}
-	child.report = report[1];
+	/* Above what a child may be given as 3 and 4. */
+	child.report = fcntl(report[1], F_DUPFD_CLOEXEC, 5);
+	(void)close(report[1]);
+	if (child.report == -1) {
+		code = errno;
+		(void)close(report[0]);
+		errno = code;
+		return -1;
+	}
 	(void)sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, &old);
 	pid = sys_spawn(run_child, &child);
@@ -157,7 +182,7 @@ spawn_child(const struct spawn *spawn, const char **what)
 	if (pid > 0)
 		(void)setpgid(pid, pid); /* EACCES once it has executed */
 	(void)sigprocmask(SIG_SETMASK, &old, NULL);
-	(void)close(report[1]);
+	(void)close(child.report);
 	if (pid > 0 && read_report(report[0], &failure) == -1) {
 		*what = failure.dir ? spawn->dir : spawn->argv[0];
 		pid = reap_failed(pid, failure.code);

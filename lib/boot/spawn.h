@@ -22,7 +22,8 @@ struct spawn {
 	const char *dir;  /* NULL: this process's */
 	int in, out, err; /* borrowed; CLOEXEC or not */
 	const struct inheritance *inherit;
-	bool orphans; /* of its tree fall to this process, not to it */
+	bool orphans;	  /* of its tree fall to this process, not to it */
+	const int *extra; /* NULL, or two, 5 and up, that become 3 and 4 */
 };
 
 /* As things are now, before signals are taken and limits raised. */

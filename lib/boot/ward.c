@@ -198,18 +198,16 @@ post_unbind(struct ward *ward)
 		ward_over(ward);
 }
 
-/* The socket of a proc that has ended: it may have been killed. */
+/* A socket of a proc that has ended: it may have been killed. */
 static void
-remove_socket(const struct ward *ward)
+remove_socket(const struct ward *ward, const char *text)
 {
-	const struct hm_status *status = hm_handle_status(ward->handle);
 	size_t len = strlen(ward->sup->dir);
 	struct hm_addr addr;
 	const char *path;
 	struct stat st;
 
-	if (status->addr[0] == '\0' ||
-	    hm_addr_parse(&addr, status->addr, 0, NULL) == -1 ||
+	if (text[0] == '\0' || hm_addr_parse(&addr, text, 0, NULL) == -1 ||
 	    (path = hm_addr_path(&addr)) == NULL)
 		return;
 	/* Only where it was told to serve, and nothing further down. */
@@ -217,6 +215,16 @@ remove_socket(const struct ward *ward)
 	    strchr(path + len + 1, '/') == NULL && lstat(path, &st) == 0 &&
 	    S_ISSOCK(st.st_mode))
 		(void)unlink(path);
+}
+
+static void
+remove_sockets(const struct ward *ward)
+{
+	char addr[HM_ADDR_SIZE];
+
+	remove_socket(ward, hm_handle_status(ward->handle)->addr);
+	if (payload_socket(ward->sup->dir, ward->token, addr) == 0)
+		remove_socket(ward, addr);
 }
 
 void
@@ -303,13 +311,15 @@ on_change(void *arg, struct hm_handle *handle, const struct hm_error *why)
 		(void)post(ward->sup, &out, NULL);
 		return;
 	}
-	if (state == HM_READY) {
-		will_write(ward->sup, hm_handle_status(handle)->addr);
-		say_ready(ward); /* the host knows, it has bound it */
-	} else if (!hm_state_terminal(state)) {
-		post_status(ward);
-	} else if (ward->bound) {
-		remove_socket(ward);
+	if (!hm_state_terminal(state)) {
+		if (state == HM_READY)
+			say_ready(ward); /* the host has bound it */
+		else
+			post_status(ward);
+		return;
+	}
+	remove_sockets(ward);
+	if (ward->bound) {
 		post_status(ward);
 		ward_over(ward);
 	} else {
@@ -345,7 +355,11 @@ ward_init(struct ward *ward, struct supervisor *sup, unsigned i)
 void
 ward_begin(struct ward *ward, struct hm_handle *handle)
 {
+	char addr[HM_ADDR_SIZE];
+
 	ward->handle = handle;
+	if (payload_socket(ward->sup->dir, ward->token, addr) == 0)
+		will_write(ward->sup, addr);
 	if (handle == NULL) {
 		post_unbind(ward);
 		return;

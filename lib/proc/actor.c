@@ -218,6 +218,12 @@ proc_deliver(struct router_local *local, struct hm_envelope *env)
 		not_here(proc, env, "proc '%s' has ended", proc->id.proc);
 		return;
 	}
+	if (actor == NULL && proc->early) {
+		env->next = NULL;
+		*proc->first_end = env;
+		proc->first_end = &env->next;
+		return;
+	}
 	if (actor == NULL) {
 		not_here(proc, env, "no actor '%s' in proc '%s'", dest.actor,
 		    proc->id.proc);
@@ -226,6 +232,21 @@ proc_deliver(struct router_local *local, struct hm_envelope *env)
 	queue_up(actor, env);
 	if (!actor->paused && !actor->busy)
 		hm_task_start(proc->loop, &proc->task);
+}
+
+void
+proc_early_over(void *arg)
+{
+	struct hm_proc *proc = arg;
+	struct hm_envelope *env = proc->first, *next;
+
+	proc->early = false;
+	proc->first = NULL;
+	for (; env != NULL; env = next) {
+		next = env->next;
+		env->next = NULL;
+		proc_deliver(&proc->local, env);
+	}
 }
 
 void

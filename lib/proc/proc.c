@@ -229,6 +229,10 @@ hm_proc_attach(struct hm_loop *loop, const struct hm_attach *how,
 		attach.kind = HM_HELLO_BOOT;
 		attach.token = how->token;
 	}
+	proc->early = true;
+	proc->first_end = &proc->first;
+	proc->early_task.fn = proc_early_over;
+	proc->early_task.arg = proc;
 	proc->redial = how->redial;
 	proc->joined = how->joined;
 	proc->redial_timer.fn = on_redial;
@@ -240,6 +244,7 @@ hm_proc_attach(struct hm_loop *loop, const struct hm_attach *how,
 		hm_proc_free(proc);
 		return NULL;
 	}
+	hm_task_start(proc->loop, &proc->early_task);
 	return proc;
 }
 
@@ -345,8 +350,12 @@ hm_proc_free(struct hm_proc *proc)
 	if (proc == NULL)
 		return;
 	proc->dying = true;
+	if (proc->closing != NULL)
+		proc->closing(proc->closing_arg);
 	while (proc->actors != NULL)
 		actor_free(proc->actors);
+	hm_task_stop(proc->loop, &proc->early_task);
+	proc_early_over(proc);
 	hm_timer_stop(proc->loop, &proc->redial_timer);
 	hm_task_stop(proc->loop, &proc->task);
 	if (proc->own_router && proc->attach_state == 1)

@@ -62,6 +62,14 @@ struct hm_proc {
 	uint64_t next_port;
 	int status;
 	struct hm_task task; /* mailboxes of actors that were resumed */
+	/* What came with the greeting, for actors that are not there yet,
+	 * waits until the loop is turned again. */
+	bool early;
+	struct hm_envelope *first, **first_end;
+	struct hm_task early_task;
+	/* what was made for it, and goes with it */
+	void (*closing)(void *arg);
+	void *closing_arg;
 	void (*progress)(void *arg);
 	void *progress_arg;
 	void (*lost)(void *arg, const char *why);
@@ -79,6 +87,7 @@ void proc_returned(struct router_local *local, struct hm_envelope *env);
 void proc_delivered(struct router_local *local,
     const struct hm_envelope *env);
 void proc_drain(void *arg);
+void proc_early_over(void *arg);
 struct port *port_find(struct hm_proc *proc, const struct hm_actor *actor,
     uint64_t number);
 void actor_free(struct hm_actor *actor);

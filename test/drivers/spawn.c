@@ -27,7 +27,8 @@ start(const char *script, const char *dir, int out, const char **what)
 	char *argv[] = {(char *)"sh", (char *)"-c", (char *)script, NULL};
 	char *env[] = {(char *)"PATH=/usr/bin:/bin", (char *)"A=b", NULL};
 	int null = open("/dev/null", O_RDWR);
-	struct spawn spawn = {argv, env, dir, null, out, null, &inherit, false};
+	struct spawn spawn = {
+	    argv, env, dir, null, out, null, &inherit, false, NULL};
 	pid_t pid;
 
 	CHECK(null != -1);
