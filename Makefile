@@ -50,7 +50,8 @@ LIB = \
 	lib/link/chunk.c lib/link/conn.c lib/link/ledger.c lib/link/link.c \
 	lib/link/link_in.c lib/link/link_own.c lib/link/queue.c \
 	lib/route/accept.c lib/route/dial.c lib/route/forward.c \
-	lib/route/home.c lib/route/limits.c lib/route/peer.c \
+	lib/route/home.c lib/route/limits.c lib/route/names.c \
+	lib/route/outgoing.c lib/route/passage.c lib/route/peer.c \
 	lib/route/resume.c lib/route/router.c \
 	lib/proc/actor.c lib/proc/agent.c lib/proc/call.c lib/proc/proc.c \
 	lib/boot/bulk.c lib/boot/callback.c lib/boot/handle.c \

@@ -184,7 +184,7 @@ try() {
 	done
 	BATS_ERROR_SUFFIX=
 	echo "# $* ended with $status, not $want"
-	printf '# stdout: %s\n# stderr: %s\n' "$output" "$stderr"
+	printf '# stdout: %.2000s\n# stderr: %.2000s\n' "$output" "$stderr"
 	return 1
 }
 

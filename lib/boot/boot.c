@@ -9,6 +9,8 @@
  * nothing is delivered before its actor can be there.
  */
 #include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -115,8 +117,8 @@ read_variables(struct boot *boot, struct hm_error *err)
 	hm_limits_init(&boot->limits);
 	if (check_variables(err) == -1 ||
 	    hm_limits_from_env(&boot->limits, err) == -1 ||
-	    payload_decode(getenv(BOOT_MODE), &boot->payload, &boot->limits,
-		err) == -1 ||
+	    payload_decode(
+		getenv(BOOT_MODE), &boot->payload, &boot->limits, err) == -1 ||
 	    compare_variables(&boot->payload, err) == -1)
 		return -1;
 	take_away(BOOT_MODE);
@@ -141,8 +143,8 @@ attach(struct boot *boot, struct hm_loop *loop, struct hm_error *err)
 		return -1;
 	if (hm_id_compare(&id, hm_proc_id(boot->proc)) == 0)
 		return 0;
-	return invalid(BOOT_PROC_ID, "not an id of the host behind " BOOT_BACKEND,
-	    err);
+	return invalid(
+	    BOOT_PROC_ID, "not an id of the host behind " BOOT_BACKEND, err);
 }
 
 /* Beside the backend's socket; or, where it has no directory, anywhere. */

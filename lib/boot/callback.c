@@ -51,10 +51,12 @@ on_said(void *arg, const struct hm_json *line)
 	return call->server->said(call->server->arg, call, line);
 }
 
+/* Makes room: the oldest that has not said its token is heard, or goes. */
 static void
-drop_oldest(struct callbacks *server)
+press_oldest(struct callbacks *server)
 {
 	struct callback *call, *oldest = NULL;
+	unsigned before = server->unclaimed;
 
 	/* New ones are put in front. */
 	for (call = server->calls; call != NULL; call = call->next) {
@@ -62,6 +64,8 @@ drop_oldest(struct callbacks *server)
 			oldest = call;
 	}
 	if (oldest != NULL)
+		talk_listen(&oldest->talk);
+	if (oldest != NULL && server->unclaimed == before)
 		callback_close(oldest);
 }
 
@@ -74,7 +78,7 @@ accept_one(struct callbacks *server)
 	if (fd == -1)
 		return errno == EINTR || errno == ECONNABORTED ? 0 : -1;
 	if (server->unclaimed >= UNCLAIMED_MAX)
-		drop_oldest(server);
+		press_oldest(server);
 	call = calloc(1, sizeof *call);
 	if (call == NULL) {
 		(void)close(fd);

@@ -24,10 +24,10 @@ on_said(void *arg, const struct hm_json *json)
 	if (!line->waiting)
 		return 0;
 	line->waiting = false;
-	line->answered(line->arg,
-	    hm_json_bool(json, "ok", false)
-		? NULL
-		: hm_json_string(json, "error", "no reason given"));
+	line->answered(
+	    line->arg, hm_json_bool(json, "ok", false)
+			   ? NULL
+			   : hm_json_string(json, "error", "no reason given"));
 	return 0;
 }
 

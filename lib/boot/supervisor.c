@@ -135,8 +135,11 @@ on_lost(void *arg, const char *why)
 	sup->lost = true;
 	hm_log(sup->loop, HM_LOG_WARNING, "host %s: %s", sup->host_id, why);
 	end_all(sup, "the host is lost");
-	for (i = 0; i < sup->job->count; i++)
+	for (i = 0; i < sup->job->count; i++) {
 		ward_lost(&sup->wards[i]);
+		if (sup->wards[i].handle != NULL) /* no way to its agent */
+			hm_handle_unheard(sup->wards[i].handle);
+	}
 }
 
 static void
@@ -348,7 +351,12 @@ spawn_ward(struct supervisor *sup, struct ward *ward)
 	spawn.in = job->stay && !job->many ? STDIN_FILENO : -1;
 	spawn.ready_timeout = job->ready_timeout;
 	spawn.arg = ward;
-	ward_begin(ward, hm_manager_spawn(sup->manager, &spawn, &ward->why));
+	if (sup->ending)
+		(void)hm_fail_kind(&ward->why, HM_ERR_CONFIGURE, ECANCELED,
+		    "proc '%s' was not started any more", ward->id.proc);
+	ward_begin(ward,
+	    sup->ending ? NULL
+			: hm_manager_spawn(sup->manager, &spawn, &ward->why));
 }
 
 static int
@@ -362,8 +370,9 @@ bring_up(struct supervisor *sup, struct hm_error *err)
 	return 0;
 }
 
+/* All are started: nobody's input or file system is kept busy. */
 static void
-let_stdin_go(void)
+let_go_of_place(void)
 {
 	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
@@ -371,6 +380,7 @@ let_stdin_go(void)
 		(void)dup2(fd, STDIN_FILENO);
 		(void)close(fd);
 	}
+	(void)!chdir("/");
 }
 
 /* Nothing is left to watch over. */
@@ -380,23 +390,12 @@ is_done(const struct supervisor *sup)
 	return sup->left == 0 && !hm_manager_busy(sup->manager);
 }
 
+/* What the host and the front are told is on its way. */
 static void
-run(struct supervisor *sup)
+leave(struct supervisor *sup)
 {
-	uint64_t end;
-	unsigned i;
+	uint64_t end = hm_loop_now(sup->loop) + LEAVE_MS;
 
-	sup->left = sup->job->count;
-	for (i = 0; i < sup->job->count; i++)
-		spawn_ward(sup, &sup->wards[i]);
-	let_stdin_go();
-	(void)!chdir("/"); /* nobody's file system is kept busy */
-	while (!is_done(sup)) {
-		if (hm_loop_turn(sup->loop, -1) == -1)
-			return;
-	}
-	/* What the host and the front are told is on its way. */
-	end = hm_loop_now(sup->loop) + LEAVE_MS;
 	while (
 	    ((!sup->lost && hm_proc_unsettled(sup->proc) > 0) ||
 		talk_waiting(&sup->front) > 0 || sinks_waiting(&sup->sinks)) &&
@@ -404,6 +403,25 @@ run(struct supervisor *sup)
 		if (hm_loop_turn(sup->loop, 100) == -1)
 			return;
 	}
+}
+
+static void
+run(struct supervisor *sup)
+{
+	unsigned next = 0, count = sup->job->count;
+
+	sup->left = count;
+	while (!is_done(sup)) {
+		/* One a turn: the first are ready before the last start. */
+		if (next < count) {
+			spawn_ward(sup, &sup->wards[next++]);
+			if (next == count)
+				let_go_of_place();
+		}
+		if (hm_loop_turn(sup->loop, next < count ? 0 : -1) == -1)
+			return;
+	}
+	leave(sup);
 }
 
 void

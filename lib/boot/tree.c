@@ -80,7 +80,7 @@ can_see(struct tree *tree, pid_t leader)
 void
 tree_orphan(struct tree *tree, pid_t leader, bool kill_now)
 {
-	if (kill_now || !can_see(tree, leader)) {
+	if (!can_see(tree, leader) || kill_now) {
 		(void)kill(-leader, SIGKILL);
 		return;
 	}

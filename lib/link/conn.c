@@ -94,8 +94,8 @@ on_timer(void *arg)
 	struct hm_error err;
 
 	(void)hm_fail(&err, ETIMEDOUT,
-	    conn->state == CONN_LEAVING ? "peer does not leave" :
-					  "peer does not greet");
+	    conn->state == CONN_LEAVING ? "peer does not leave"
+					: "peer does not greet");
 	conn_end(conn, &err);
 }
 
@@ -279,7 +279,7 @@ void
 conn_refuse(struct conn *conn, const struct hm_error *err)
 {
 	unsigned char bytes[HM_RECORD_HEADER + 2 + 64 + HM_ERROR_TEXT];
-	struct hm_record rec = { 0, HM_REC_BYE, 0, 0 };
+	struct hm_record rec = {0, HM_REC_BYE, 0, 0};
 	const char *kind = hm_error_kind_name(err->kind);
 	size_t n = strlen(kind), len = strlen(err->text);
 	unsigned char *p = bytes + HM_RECORD_HEADER + 2;
@@ -311,8 +311,8 @@ read_refusal(struct hm_error *err, const unsigned char *body)
 	colon = strstr(text, ": ");
 	if (colon != NULL) {
 		*colon = '\0';
-		(void)hm_fail_kind(err, hm_error_kind_of(text), EPERM, "%s",
-		    colon + 2);
+		(void)hm_fail_kind(
+		    err, hm_error_kind_of(text), EPERM, "%s", colon + 2);
 	} else {
 		(void)hm_fail(err, EPERM, "refused: %s", text);
 	}
@@ -320,15 +320,15 @@ read_refusal(struct hm_error *err, const unsigned char *body)
 
 /* The greeting stands at p, or a part of it: bytes used, 0, or -1. */
 static long
-take_greeting(struct conn *conn, const unsigned char *p, size_t len,
-    struct hm_error *err)
+take_greeting(
+    struct conn *conn, const unsigned char *p, size_t len, struct hm_error *err)
 {
 	struct hm_record rec;
 	struct hm_hello hello;
 	int got = hm_record_peek(p, len, &rec, err);
 	const unsigned char *body = p + HM_RECORD_HEADER;
-	int want = conn->state == CONN_ACCEPTED ? HM_REC_HELLO :
-						  HM_REC_HELLO_BACK;
+	int want =
+	    conn->state == CONN_ACCEPTED ? HM_REC_HELLO : HM_REC_HELLO_BACK;
 
 	/* Whoever has not greeted is not waited for with anything else. */
 	if (got == 0 && len >= HM_RECORD_HEADER && rec.type != want &&
@@ -354,8 +354,8 @@ take_greeting(struct conn *conn, const unsigned char *p, size_t len,
 
 /* What stands at p (len bytes, in chunk): bytes used, or -1. */
 static long
-take_bytes(struct conn *conn, struct chunk *chunk, unsigned char *p,
-    size_t len, struct hm_error *err)
+take_bytes(struct conn *conn, struct chunk *chunk, unsigned char *p, size_t len,
+    struct hm_error *err)
 {
 	long used = 0, n;
 
@@ -405,8 +405,8 @@ conn_broken(struct conn *conn, const struct hm_error *err)
 static void
 conn_read(struct conn *conn)
 {
-	struct chunk *chunk = chunk_current(conn->arena,
-	    conn->nrest + READ_MAX);
+	struct chunk *chunk =
+	    chunk_current(conn->arena, conn->nrest + READ_MAX);
 	struct hm_error err;
 	unsigned char *p;
 	size_t len;
@@ -438,7 +438,7 @@ conn_read(struct conn *conn)
 	if (used == -1)
 		conn_broken(conn, &err);
 	else if (conn->state != CONN_CLOSED &&
-	    keep_rest(conn, p + used, len - (size_t)used) == -1)
+		 keep_rest(conn, p + used, len - (size_t)used) == -1)
 		conn_fail(conn, ENOMEM, "read");
 	chunk_drop(chunk);
 }

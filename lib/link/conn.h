@@ -38,8 +38,8 @@ struct conn_ops {
 	 * with err. */
 	int (*greeted)(struct conn *conn, const struct hm_hello *hello,
 	    struct hm_error *err);
-	/* It is over (closed; free it later, not from in here): err says why; err->code 0 is
-	 * an end of file, which only after a BYE is in order. */
+	/* It is over (closed; free it later, not from in here): err says why;
+	 * err->code 0 is an end of file, which only after a BYE is in order. */
 	void (*ended)(struct conn *conn, const struct hm_error *err);
 };
 

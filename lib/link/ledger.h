@@ -55,8 +55,8 @@ void ledger_init(struct ledger *ledger);
 /* Whatever is left is dropped without a word: settle it first. */
 void ledger_fini(struct ledger *ledger);
 /* number is greater than every one before.  0 or -1 ENOMEM. */
-int ledger_add(struct ledger *ledger, uint64_t number,
-    struct hm_source *source, uint64_t origin);
+int ledger_add(struct ledger *ledger, uint64_t number, struct hm_source *source,
+    uint64_t origin);
 /*
  * Settles count messages from first on: their sources are told, part by part.
  * -1 EINVAL when one of them is not in the ledger (those before it have been

@@ -109,8 +109,8 @@ open_remove(struct link *link, uint64_t number)
 }
 
 uint64_t
-link_begin(struct link *link, struct hm_source *source, uint64_t origin,
-    bool whole)
+link_begin(
+    struct link *link, struct hm_source *source, uint64_t origin, bool whole)
 {
 	uint64_t number = link->next_number;
 
@@ -157,15 +157,15 @@ void
 link_abort(struct link *link, uint64_t number, const struct settlement *how)
 {
 	struct chunk *chunk;
-	struct hm_record rec = { 8, HM_REC_ABORT, 0, 0 };
+	struct hm_record rec = {8, HM_REC_ABORT, 0, 0};
 
 	open_remove(link, number);
 	chunk = chunk_new(HM_DATA_HEADER);
 	if (chunk != NULL) {
 		hm_record_header(chunk->bytes, &rec);
 		hm_put64(chunk->bytes + HM_RECORD_HEADER, number);
-		if (queue_add(&link->park, chunk, chunk->bytes,
-			HM_DATA_HEADER, 1, NULL, 0, 0) == 0)
+		if (queue_add(&link->park, chunk, chunk->bytes, HM_DATA_HEADER,
+			1, NULL, 0, 0) == 0)
 			link->ops->due(link, true);
 		chunk_drop(chunk);
 	}
@@ -281,8 +281,8 @@ link_pump(struct link *link)
 {
 	struct run *run;
 
-	while (link->park.head != NULL && link->out.bytes < OUT_MAX &&
-	    fit(link)) {
+	while (
+	    link->park.head != NULL && link->out.bytes < OUT_MAX && fit(link)) {
 		run = queue_take(&link->park);
 		link->credit -= run->cost;
 		queue_put(&link->out, run);
@@ -329,8 +329,8 @@ link_wrote(struct link *link, size_t n)
 
 /* Settles the messages of which run holds bytes that were not written. */
 static void
-settle_unwritten(struct link *link, const struct run *run,
-    const struct settlement *how)
+settle_unwritten(
+    struct link *link, const struct run *run, const struct settlement *how)
 {
 	struct hm_record rec;
 	uint32_t at, len;
@@ -344,11 +344,11 @@ settle_unwritten(struct link *link, const struct run *run,
 }
 
 void
-link_lost(struct link *link, enum hm_outcome written, const char *why,
-    const char *at)
+link_lost(
+    struct link *link, enum hm_outcome written, const char *why, const char *at)
 {
-	struct settlement how = { HM_NOT_SENT, { why, strlen(why) },
-		{ at, strlen(at) }, false };
+	struct settlement how = {
+	    HM_NOT_SENT, {why, strlen(why)}, {at, strlen(at)}, false};
 	const struct ledger_entry *e;
 	struct run *run;
 
@@ -399,8 +399,8 @@ return_record(struct link *link, const unsigned char *p,
 }
 
 void
-link_return_parked(struct link *link, unsigned mask,
-    const struct settlement *how)
+link_return_parked(
+    struct link *link, unsigned mask, const struct settlement *how)
 {
 	struct queue parked = link->park;
 	struct hm_record rec;
@@ -415,12 +415,12 @@ link_return_parked(struct link *link, unsigned mask,
 			len = record_at(run, at, &rec);
 			if (return_record(link, run->p + at, &rec, mask, how))
 				continue;
-			owed = link_cost(len) < run->owed ? link_cost(len) :
-							    run->owed;
-			if (queue_add(&link->park, run->chunk, run->p + at,
-				len, 1, run->source, owed,
-				rec.type == HM_REC_DATA ? link_cost(len) :
-							  0) == 0)
+			owed = link_cost(len) < run->owed ? link_cost(len)
+							  : run->owed;
+			if (queue_add(&link->park, run->chunk, run->p + at, len,
+				1, run->source, owed,
+				rec.type == HM_REC_DATA ? link_cost(len) : 0) ==
+			    0)
 				run->owed -= owed;
 		}
 		run_free(run);
@@ -436,7 +436,7 @@ link_resumed(struct link *link, uint64_t n)
 	uint32_t at = 0;
 
 	while ((run = link->out.head) != NULL && run->done == run->len &&
-	    link->acked + run->records <= n) {
+	       link->acked + run->records <= n) {
 		link->acked += run->records;
 		if (run == link->unsent)
 			link->unsent = run->next;

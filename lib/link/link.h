@@ -87,8 +87,8 @@ struct link {
 	struct ledger ledger;
 	uint64_t *open; /* numbers begun and not wholly parked yet */
 	size_t nopen, copen;
-	bool keep; /* TCP: written records are kept until RECEIVED */
-	uint64_t acked;	 /* records the peer has (RECEIVED) */
+	bool keep;	/* TCP: written records are kept until RECEIVED */
+	uint64_t acked; /* records the peer has (RECEIVED) */
 
 	uint64_t window, granted, owed;
 	uint64_t last_number; /* highest that has begun */
@@ -119,8 +119,8 @@ link_drop(struct link *link)
 void link_fini(struct link *link);
 
 /* A message begins on its way over link: its number there, or 0 and ENOMEM. */
-uint64_t link_begin(struct link *link, struct hm_source *source,
-    uint64_t origin, bool whole);
+uint64_t link_begin(
+    struct link *link, struct hm_source *source, uint64_t origin, bool whole);
 /* Parks the DATA record standing at p in chunk (its number is written into
  * it); last: the message is whole now.  owed goes back to source when it has
  * left. 0 or -1 ENOMEM. */
@@ -129,16 +129,16 @@ int link_park(struct link *link, uint64_t number, struct chunk *chunk,
     bool last);
 /* The message of that number will not be finished: the peer is told, behind
  * what is parked of it, and it is settled as "not sent". */
-void link_abort(struct link *link, uint64_t number,
-    const struct settlement *how);
+void link_abort(
+    struct link *link, uint64_t number, const struct settlement *how);
 /* Takes link_begin back, when nothing was parked (no memory). */
 void link_forget(struct link *link, uint64_t number);
 /* Moves what credit allows from park to out. */
 void link_pump(struct link *link);
 /* Settles what is parked with how; of messages that have begun, the rest is
  * aborted.  mask: only those with one of these flags of an envelope, 0: all. */
-void link_return_parked(struct link *link, unsigned mask,
-    const struct settlement *how);
+void link_return_parked(
+    struct link *link, unsigned mask, const struct settlement *how);
 
 /* The peer is asked to settle what is parked as soon as it takes it. */
 void link_ask(struct link *link);

@@ -42,8 +42,8 @@ static int
 take_settle(struct link *link, const struct hm_record *rec,
     const unsigned char *body, struct hm_error *err)
 {
-	struct settlement how = { (enum hm_outcome)rec->extra, { "", 0 },
-		{ "", 0 }, false };
+	struct settlement how = {
+	    (enum hm_outcome)rec->extra, {"", 0}, {"", 0}, false};
 	uint32_t i, n = hm_get32(body);
 	const unsigned char *range = body + 4, *p = range + (size_t)n * 12;
 
@@ -75,8 +75,8 @@ take_credit(struct link *link, const struct hm_record *rec,
 
 	if (rec->flags & HM_CREDIT_BACK) {
 		if (n > link->granted)
-			return hm_fail(err, EPROTO,
-			    "peer gives back credit it has not");
+			return hm_fail(
+			    err, EPROTO, "peer gives back credit it has not");
 		link->granted -= n;
 		link->window -= n;
 		link->pool->granted -= n;
@@ -85,8 +85,8 @@ take_credit(struct link *link, const struct hm_record *rec,
 			n = link->credit;
 		link->credit -= n;
 		hm_put64(back, n);
-		return link_own(link, HM_REC_CREDIT, HM_CREDIT_BACK, 0, back,
-		    sizeof back);
+		return link_own(
+		    link, HM_REC_CREDIT, HM_CREDIT_BACK, 0, back, sizeof back);
 	} else {
 		if (n > CREDIT_MAX - link->credit)
 			return hm_fail(err, EPROTO, "credit overflows");
@@ -102,7 +102,7 @@ take_received(struct link *link, uint64_t n, struct hm_error *err)
 	struct run *run;
 
 	while ((run = link->out.head) != NULL && run != link->unsent &&
-	    link->acked + run->records <= n) {
+	       link->acked + run->records <= n) {
 		link->acked += run->records;
 		run_free(queue_take(&link->out));
 	}
@@ -144,8 +144,8 @@ take(struct link *link, const struct hm_record *rec, struct chunk *chunk,
 }
 
 long
-link_input(struct link *link, struct chunk *chunk, unsigned char *p,
-    size_t len, struct hm_error *err)
+link_input(struct link *link, struct chunk *chunk, unsigned char *p, size_t len,
+    struct hm_error *err)
 {
 	struct hm_record rec;
 	size_t used = 0;

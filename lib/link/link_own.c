@@ -16,7 +16,7 @@ int
 link_own(struct link *link, enum hm_record_type type, uint8_t flags,
     uint16_t extra, const unsigned char *body, size_t len)
 {
-	struct hm_record rec = { (uint32_t)len, (uint8_t)type, flags, extra };
+	struct hm_record rec = {(uint32_t)len, (uint8_t)type, flags, extra};
 	struct chunk *chunk;
 	unsigned char *p;
 	uint32_t size = (uint32_t)len + HM_RECORD_HEADER;
@@ -29,8 +29,8 @@ link_own(struct link *link, enum hm_record_type type, uint8_t flags,
 	p = chunk->bytes + chunk->used;
 	hm_record_header(p, &rec);
 	memcpy(p + HM_RECORD_HEADER, body, len);
-	if (queue_add(&link->out, chunk, p, size, type != HM_REC_RECEIVED,
-		NULL, 0, 0) == -1)
+	if (queue_add(&link->out, chunk, p, size, type != HM_REC_RECEIVED, NULL,
+		0, 0) == -1)
 		return -1;
 	chunk->used += size;
 	/* Joined to a run that was written (kept for resuming), the record
@@ -71,8 +71,8 @@ say_settled(struct link *link, const struct settle_range *ranges, size_t n,
 static void
 say_delivered(struct link *link)
 {
-	static const struct settlement delivered = { HM_DELIVERED, { "", 0 },
-		{ "", 0 }, false };
+	static const struct settlement delivered = {
+	    HM_DELIVERED, {"", 0}, {"", 0}, false};
 
 	if (link->nranges > 0 &&
 	    say_settled(link, link->ranges, link->nranges, &delivered) == 0)
@@ -80,10 +80,10 @@ say_delivered(struct link *link)
 }
 
 void
-link_settle_own(struct link *link, uint64_t first, uint32_t n,
-    const struct settlement *how)
+link_settle_own(
+    struct link *link, uint64_t first, uint32_t n, const struct settlement *how)
 {
-	struct settle_range *last, one = { first, n };
+	struct settle_range *last, one = {first, n};
 
 	if (link->dead)
 		return;
@@ -103,8 +103,8 @@ link_settle_own(struct link *link, uint64_t first, uint32_t n,
 		last = &link->ranges[link->nranges++];
 		*last = one;
 	}
-	link->ops->due(link, !how->lazy || first <= link->asked ||
-		last->count >= SETTLED_MANY);
+	link->ops->due(link,
+	    !how->lazy || first <= link->asked || last->count >= SETTLED_MANY);
 }
 
 /* Grants what is free; a window that was used up may grow. */
@@ -119,9 +119,8 @@ say_credit(struct link *link)
 	    link->window < link->limits->link_window) {
 		more = link->limits->link_window - link->window;
 		if (more > link->window && more > LINK_WINDOW_MIN)
-			more = link->window > LINK_WINDOW_MIN ?
-			    link->window :
-			    LINK_WINDOW_MIN;
+			more = link->window > LINK_WINDOW_MIN ? link->window
+							      : LINK_WINDOW_MIN;
 		if (more > pool->limit - pool->granted)
 			more = pool->limit - pool->granted;
 	}
@@ -157,8 +156,8 @@ link_reclaim(struct link *link)
 	    link->granted <= LINK_WINDOW_MIN)
 		return;
 	hm_put64(body, link->granted - LINK_WINDOW_MIN);
-	(void)link_own(link, HM_REC_CREDIT, HM_CREDIT_ASK, 0, body,
-	    sizeof body);
+	(void)link_own(
+	    link, HM_REC_CREDIT, HM_CREDIT_ASK, 0, body, sizeof body);
 }
 
 void
@@ -173,8 +172,8 @@ link_gather(struct link *link)
 		say_credit(link);
 	if (link->keep && link->received > link->told) {
 		hm_put64(body, link->received);
-		if (link_own(link, HM_REC_RECEIVED, 0, 0, body,
-			sizeof body) == 0)
+		if (link_own(link, HM_REC_RECEIVED, 0, 0, body, sizeof body) ==
+		    0)
 			link->told = link->received;
 	}
 }

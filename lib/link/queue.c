@@ -139,8 +139,7 @@ copy_out(struct run *run)
 void
 queue_calm(struct queue *queue)
 {
-	struct run *run = queue->calm == NULL ? queue->head :
-						queue->calm->next;
+	struct run *run = queue->calm == NULL ? queue->head : queue->calm->next;
 
 	for (; run != NULL; run = run->next) {
 		if (run->chunk->arena != NULL && run->len < CHUNK_SIZE / 4)

@@ -44,8 +44,8 @@ void run_free(struct run *run);
  * Cuts the first run after its first len bytes (whole records), which become a
  * run of their own in front, with cost of its credit.  0 or -1 ENOMEM.
  */
-int queue_cut(struct queue *queue, uint32_t len, uint32_t records,
-    uint32_t cost);
+int queue_cut(
+    struct queue *queue, uint32_t len, uint32_t records, uint32_t cost);
 /* Puts run in front. */
 void queue_push(struct queue *queue, struct run *run);
 /* A piece that outlives its turn does not keep a large chunk alive: runs that

@@ -31,8 +31,7 @@ port_find(struct hm_proc *proc, const struct hm_actor *actor, uint64_t number)
 }
 
 static int
-port_add(struct hm_actor *actor, uint64_t number, hm_handler *handle,
-    bool once)
+port_add(struct hm_actor *actor, uint64_t number, hm_handler *handle, bool once)
 {
 	struct port **head = bucket(actor->proc, number);
 	struct port *port = malloc(sizeof *port);
@@ -134,9 +133,8 @@ handler_for(struct hm_actor *actor, const struct hm_envelope *env)
 	return handle;
 }
 
-static void
-not_here(struct hm_proc *proc, struct hm_envelope *env, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
+static void not_here(struct hm_proc *proc, struct hm_envelope *env,
+    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 static void
 not_here(struct hm_proc *proc, struct hm_envelope *env, const char *fmt, ...)
@@ -261,7 +259,7 @@ proc_drain(void *arg)
 		next = actor->next;
 		alive = !actor->ended;
 		while (alive && !actor->paused && !actor->busy &&
-		    (env = actor->mailbox) != NULL) {
+		       (env = actor->mailbox) != NULL) {
 			actor->mailbox = env->next;
 			if (actor->mailbox == NULL)
 				actor->mailbox_end = &actor->mailbox;
@@ -280,8 +278,8 @@ proc_delivered(struct router_local *local, const struct hm_envelope *env)
 	struct hm_id sender;
 
 	hm_envelope_sender(env, &sender);
-	actor = find_actor(proc, sender.actor, strlen(sender.actor),
-	    sender.index);
+	actor =
+	    find_actor(proc, sender.actor, strlen(sender.actor), sender.index);
 	if (actor != NULL && actor->delivered != NULL)
 		actor->delivered(actor, env);
 }
@@ -293,12 +291,12 @@ proc_returned(struct router_local *local, struct hm_envelope *env)
 	struct hm_actor *actor;
 	struct hm_id sender;
 	enum hm_outcome kind = HM_UNKNOWN;
-	struct hm_slice why = { "", 0 }, at;
+	struct hm_slice why = {"", 0}, at;
 	size_t n = hm_envelope_errors(env);
 
 	hm_envelope_sender(env, &sender);
-	actor = find_actor(proc, sender.actor, strlen(sender.actor),
-	    sender.index);
+	actor =
+	    find_actor(proc, sender.actor, strlen(sender.actor), sender.index);
 	if (n > 0)
 		(void)hm_envelope_error_at(env, n - 1, &kind, &why, &at);
 	if (actor != NULL && call_returned(actor, env, kind, why)) {
@@ -317,8 +315,8 @@ proc_returned(struct router_local *local, struct hm_envelope *env)
 }
 
 struct hm_actor *
-hm_proc_spawn(struct hm_proc *proc, const char *name, hm_handler *fn,
-    void *arg, struct hm_error *err)
+hm_proc_spawn(struct hm_proc *proc, const char *name, hm_handler *fn, void *arg,
+    struct hm_error *err)
 {
 	struct hm_actor *actor, **end = &proc->actors;
 
@@ -444,21 +442,19 @@ hm_refuse(struct hm_actor *self, const char *fmt, ...)
 }
 
 void
-hm_settle(struct hm_envelope *msg, enum hm_outcome outcome,
-    const char *reason)
+hm_settle(struct hm_envelope *msg, enum hm_outcome outcome, const char *reason)
 {
 	struct hm_proc *proc = msg->owner;
 	char at[HM_ID_TEXT];
 
-	router_settle(msg, outcome, reason == NULL ? "" : reason,
-	    proc_text(proc, at));
+	router_settle(
+	    msg, outcome, reason == NULL ? "" : reason, proc_text(proc, at));
 }
 
 static int
 post(struct hm_actor *actor, struct hm_envelope *env, bool checked)
 {
-	if (env->anonymous &&
-	    hm_envelope_set_sender(env, &actor->id) == -1)
+	if (env->anonymous && hm_envelope_set_sender(env, &actor->id) == -1)
 		return -1;
 	return router_post(&actor->proc->local, env, checked);
 }
@@ -473,36 +469,4 @@ int
 hm_post_unchecked(struct hm_actor *actor, struct hm_envelope *env)
 {
 	return post(actor, env, false);
-}
-
-int
-hm_reply_typed(struct hm_actor *self, const struct hm_envelope *msg,
-    const char *type, const void *payload, size_t len)
-{
-	struct hm_id dest;
-	struct hm_draft draft = { &self->id, &dest, type, 0, 0, NULL, NULL };
-	struct hm_envelope *env;
-
-	if (!hm_envelope_reply_to(msg, &dest))
-		return 0;
-	draft.ttl = (unsigned)self->proc->limits.ttl;
-	env = hm_envelope_new(&draft, payload, len, NULL);
-	if (env == NULL)
-		return -1;
-	if (hm_post_unchecked(self, env) == -1) {
-		hm_envelope_free(env);
-		return -1;
-	}
-	return 0;
-}
-
-int
-hm_reply(struct hm_actor *self, const struct hm_envelope *msg,
-    const void *payload, size_t len)
-{
-	struct hm_slice type = hm_envelope_type(msg);
-	char name[HM_TYPE_MAX + 1];
-
-	(void)snprintf(name, sizeof name, "%.*s", (int)type.n, type.p);
-	return hm_reply_typed(self, msg, name, payload, len);
 }

@@ -20,7 +20,7 @@ may_stop(const struct hm_envelope *msg)
 	uint32_t uid = hm_envelope_uid(msg);
 
 	return (hm_envelope_flags(msg) & HM_ENV_REMOTE) == 0 &&
-	    (uid == 0 || uid == (uint32_t)geteuid());
+	       (uid == 0 || uid == (uint32_t)geteuid());
 }
 
 static int
@@ -34,8 +34,7 @@ stop(struct hm_actor *self, const struct hm_envelope *msg,
 	if (!may_stop(msg))
 		return hm_refuse(self, "uid %lu may not stop proc '%s'",
 		    (unsigned long)hm_envelope_uid(msg), proc->id.proc);
-	(void)hm_reply_typed(self, msg, "application/json", ok,
-	    sizeof ok - 1);
+	(void)hm_reply_typed(self, msg, "application/json", ok, sizeof ok - 1);
 	if (proc->stop != NULL)
 		proc->stop(proc->stop_arg, reason);
 	else
@@ -56,18 +55,18 @@ introspect(struct hm_actor *self, const struct hm_envelope *msg)
 	hm_json_out_init(&out);
 	hm_json_open(&out, NULL, '{');
 	hm_json_put_bool(&out, "ok", true);
-	hm_json_put_string(&out, "proc",
-	    hm_id_print(&proc->id, text, sizeof text));
+	hm_json_put_string(
+	    &out, "proc", hm_id_print(&proc->id, text, sizeof text));
 	hm_json_put_u64(&out, "pid", (uint64_t)getpid());
 	hm_json_open(&out, "actors", '[');
 	for (actor = proc->actors; actor != NULL; actor = actor->next) {
 		hm_json_open(&out, NULL, '{');
-		hm_json_put_string(&out, "actor",
-		    hm_id_print(&actor->id, text, sizeof text));
+		hm_json_put_string(
+		    &out, "actor", hm_id_print(&actor->id, text, sizeof text));
 		hm_json_put_string(&out, "status",
-		    actor->busy	      ? "processing" :
-			actor->paused ? "paused" :
-					"idle");
+		    actor->busy	    ? "processing"
+		    : actor->paused ? "paused"
+				    : "idle");
 		hm_json_put_u64(&out, "messages", actor->messages);
 		hm_json_put_u64(&out, "queued", actor->waiting);
 		hm_json_close(&out, '}');
@@ -96,16 +95,15 @@ hm_agent_handle(struct hm_actor *self, struct hm_envelope *msg)
 	    len > 0 ? text : "");
 	if (len > 0 && text[0] == '{') {
 		json = hm_json_parse(text, len, NULL);
-		(void)snprintf(op, sizeof op, "%.31s",
-		    hm_json_string(json, "op", ""));
+		(void)snprintf(
+		    op, sizeof op, "%.31s", hm_json_string(json, "op", ""));
 	}
 	if (strcmp(op, "echo") == 0) {
 		(void)hm_id_print(&self->id, id, sizeof id);
-		taken = hm_reply_typed(self, msg, "text/plain", id,
-		    strlen(id));
+		taken = hm_reply_typed(self, msg, "text/plain", id, strlen(id));
 	} else if (strcmp(op, "ping") == 0) {
-		taken = hm_reply_typed(self, msg, "application/json", pong,
-		    sizeof pong - 1);
+		taken = hm_reply_typed(
+		    self, msg, "application/json", pong, sizeof pong - 1);
 	} else if (strcmp(op, "introspect") == 0) {
 		taken = introspect(self, msg);
 	} else if (strcmp(op, "stop") == 0) {

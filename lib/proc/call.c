@@ -1,6 +1,6 @@
 /*
- * Calls that wait: a question, and turns of the loop until it is answered.
- * For programs that have nothing else to do meanwhile.
+ * Questions and answers: replies, and calls that wait in turns of the loop
+ * until they are answered, for programs that have nothing else to do meanwhile.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,8 +12,8 @@
 static int
 on_answer(struct hm_actor *self, struct hm_envelope *msg)
 {
-	struct hm_envelope *copy = hm_envelope_from_head(msg->head,
-	    msg->head_len);
+	struct hm_envelope *copy =
+	    hm_envelope_from_head(msg->head, msg->head_len);
 
 	if (copy == NULL)
 		return hm_refuse(self, "no memory");
@@ -35,8 +35,8 @@ call_returned(struct hm_actor *actor, const struct hm_envelope *env,
 	if (actor->call_port == 0 || !hm_envelope_reply_to(env, &reply) ||
 	    reply.port != actor->call_port)
 		return false;
-	(void)snprintf(actor->call_error, sizeof actor->call_error,
-	    "%.*s (%s)", (int)why.n, why.p, hm_outcome_name(kind));
+	(void)snprintf(actor->call_error, sizeof actor->call_error, "%.*s (%s)",
+	    (int)why.n, why.p, hm_outcome_name(kind));
 	actor->called_back = true;
 	return true;
 }
@@ -55,12 +55,10 @@ wait_for_answer(struct hm_actor *actor, uint64_t timeout, struct hm_error *err)
 			    "no answer within %llu ms",
 			    (unsigned long long)timeout);
 		if (actor->proc->stopped)
-			return hm_fail(err, ECANCELED,
-			    "stopped while waiting");
-		if (hm_loop_turn(loop,
-			timeout == 0 ? -1 : (int)(end - now)) == -1)
-			return hm_fail(err, errno, "loop: %s",
-			    strerror(errno));
+			return hm_fail(err, ECANCELED, "stopped while waiting");
+		if (hm_loop_turn(loop, timeout == 0 ? -1 : (int)(end - now)) ==
+		    -1)
+			return hm_fail(err, errno, "loop: %s", strerror(errno));
 	}
 	return 0;
 }
@@ -70,8 +68,8 @@ hm_call(struct hm_actor *actor, const struct hm_id *dest, const void *payload,
     size_t len, uint64_t timeout, struct hm_error *err)
 {
 	struct hm_id reply;
-	struct hm_draft draft = { &actor->id, dest, "application/json", 0, 0,
-		&reply, NULL };
+	struct hm_draft draft = {
+	    &actor->id, dest, "application/json", 0, 0, &reply, NULL};
 	struct hm_envelope *env, *answer;
 	int done;
 
@@ -123,4 +121,36 @@ hm_control(struct hm_actor *actor, const char *request, uint64_t timeout,
 		return NULL;
 	}
 	return json;
+}
+
+int
+hm_reply_typed(struct hm_actor *self, const struct hm_envelope *msg,
+    const char *type, const void *payload, size_t len)
+{
+	struct hm_id dest;
+	struct hm_draft draft = {&self->id, &dest, type, 0, 0, NULL, NULL};
+	struct hm_envelope *env;
+
+	if (!hm_envelope_reply_to(msg, &dest))
+		return 0;
+	draft.ttl = (unsigned)self->proc->limits.ttl;
+	env = hm_envelope_new(&draft, payload, len, NULL);
+	if (env == NULL)
+		return -1;
+	if (hm_post_unchecked(self, env) == -1) {
+		hm_envelope_free(env);
+		return -1;
+	}
+	return 0;
+}
+
+int
+hm_reply(struct hm_actor *self, const struct hm_envelope *msg,
+    const void *payload, size_t len)
+{
+	struct hm_slice type = hm_envelope_type(msg);
+	char name[HM_TYPE_MAX + 1];
+
+	(void)snprintf(name, sizeof name, "%.*s", (int)type.n, type.p);
+	return hm_reply_typed(self, msg, name, payload, len);
 }

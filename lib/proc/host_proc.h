@@ -10,8 +10,8 @@
 
 /* A proc named name behind all addresses the router owns; borrows router.
  * NULL with a sentence. */
-struct hm_proc *hm_proc_on_router(struct hm_router *router, const char *name,
-    struct hm_error *err);
+struct hm_proc *hm_proc_on_router(
+    struct hm_router *router, const char *name, struct hm_error *err);
 /* The router of a proc, for what proc.h does not offer. */
 struct hm_router *hm_proc_router(struct hm_proc *proc);
 /* The address of the default socket's directory rule; see hm_host_default. */

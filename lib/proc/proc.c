@@ -14,10 +14,13 @@
 #define ATTACH_MS 5000
 #define LEAVE_MS 1000
 #define REDIAL_MS 200
+/* A host puts messages for its own procs together in its own memory; control
+ * needs no more than this. */
+#define ON_ROUTER_MAX ((uint64_t)1024 * 1024)
 
 int
-hm_host_default(struct hm_addr *addr, const char *override,
-    struct hm_error *err)
+hm_host_default(
+    struct hm_addr *addr, const char *override, struct hm_error *err)
 {
 	const char *text = override;
 	char dir[HM_ADDR_SIZE], path[HM_ADDR_SIZE + 16];
@@ -69,17 +72,17 @@ on_lost(void *arg, const char *why)
 		return;
 	}
 	hm_log(proc->loop, HM_LOG_WARNING, "%s: dialing again", why);
-	proc->redial_until = hm_loop_now(proc->loop) +
-	    proc->limits.session_timeout;
+	proc->redial_until =
+	    hm_loop_now(proc->loop) + proc->limits.session_timeout;
 	if (hm_timer_start(proc->loop, &proc->redial_timer, 0) == -1)
 		lost_for_good(proc, "no memory");
 }
 
 static struct hm_proc *
-proc_new(struct hm_loop *loop, const struct hm_limits *limits,
-    struct hm_error *err)
+proc_new(
+    struct hm_loop *loop, const struct hm_limits *limits, struct hm_error *err)
 {
-	static const struct router_ops ops = { NULL, NULL, NULL, on_lost };
+	static const struct router_ops ops = {NULL, NULL, NULL, on_lost};
 	struct hm_proc *proc = calloc(1, sizeof *proc);
 
 	if (proc == NULL) {
@@ -101,8 +104,8 @@ proc_new(struct hm_loop *loop, const struct hm_limits *limits,
 		proc->loop = hm_loop_new(NULL, err);
 	}
 	if (proc->loop != NULL)
-		proc->router = router_new(proc->loop, &proc->limits, &ops,
-		    proc, err);
+		proc->router =
+		    router_new(proc->loop, &proc->limits, &ops, proc, err);
 	if (proc->router == NULL) {
 		if (proc->own_loop)
 			hm_loop_free(proc->loop);
@@ -115,8 +118,8 @@ proc_new(struct hm_loop *loop, const struct hm_limits *limits,
 
 /* The proc is known as name behind addr from now on. */
 static int
-proc_enter(struct hm_proc *proc, const char *addr, const char *name,
-    const char *host)
+proc_enter(
+    struct hm_proc *proc, const char *addr, const char *name, const char *host)
 {
 	hm_id_set(&proc->id, host, name, "", 0, 0);
 	proc->id.depth = HM_ID_PROC;
@@ -127,8 +130,8 @@ proc_enter(struct hm_proc *proc, const char *addr, const char *name,
 }
 
 static void
-on_attached(void *arg, const char *name, const char *host,
-    const struct hm_error *err)
+on_attached(
+    void *arg, const char *name, const char *host, const struct hm_error *err)
 {
 	struct hm_proc *proc = arg;
 
@@ -138,7 +141,7 @@ on_attached(void *arg, const char *name, const char *host,
 	} else if (proc->local.here != NULL) {
 		proc->attach_state = 1; /* again */
 	} else if (!hm_name_valid(name, strlen(name)) ||
-	    proc_enter(proc, host, name, host) == -1) {
+		   proc_enter(proc, host, name, host) == -1) {
 		(void)hm_fail(&proc->attach_err, EPROTO,
 		    "host greets with the name '%s'", name);
 		proc->attach_state = -1;
@@ -148,8 +151,8 @@ on_attached(void *arg, const char *name, const char *host,
 }
 
 static void
-on_reattached(void *arg, const char *name, const char *host,
-    const struct hm_error *err)
+on_reattached(
+    void *arg, const char *name, const char *host, const struct hm_error *err)
 {
 	struct hm_proc *proc = arg;
 
@@ -166,9 +169,9 @@ static void
 on_redial(void *arg)
 {
 	struct hm_proc *proc = arg;
-	struct router_attach how = { &proc->host_addr,
-		proc->joined ? HM_HELLO_JOIN : HM_HELLO_ATTACH,
-		proc->local.name, "" };
+	struct router_attach how = {&proc->host_addr,
+	    proc->joined ? HM_HELLO_JOIN : HM_HELLO_ATTACH, proc->local.name,
+	    ""};
 	struct hm_error err;
 
 	if (router_attach(proc->router, &how, on_reattached, proc, &err) == -1)
@@ -189,8 +192,8 @@ wait_attached(struct hm_proc *proc, uint64_t timeout)
 		now = hm_loop_now(proc->loop);
 	}
 	if (proc->attach_state == 0)
-		return hm_fail(&proc->attach_err, ETIMEDOUT,
-		    "host does not greet");
+		return hm_fail(
+		    &proc->attach_err, ETIMEDOUT, "host does not greet");
 	return proc->attach_state == 1 ? 0 : -1;
 }
 
@@ -208,11 +211,11 @@ attach_failed(const struct hm_proc *proc, struct hm_error *err)
 }
 
 struct hm_proc *
-hm_proc_attach(struct hm_loop *loop, const struct hm_attach *how,
-    struct hm_error *err)
+hm_proc_attach(
+    struct hm_loop *loop, const struct hm_attach *how, struct hm_error *err)
 {
 	struct hm_proc *proc = proc_new(loop, how->limits, err);
-	struct router_attach attach = { NULL, HM_HELLO_ATTACH, "", "" };
+	struct router_attach attach = {NULL, HM_HELLO_ATTACH, "", ""};
 
 	if (proc == NULL)
 		return NULL;
@@ -261,8 +264,8 @@ hm_proc_direct(struct hm_loop *loop, const char *addr, const char *name,
 	if (!hm_name_valid(name, strlen(name)))
 		(void)hm_fail(err, EINVAL, "name '%s': bad name", name);
 	else if (hm_proc_serve(proc, addr, &where, err) == 0 &&
-	    router_own(proc->router, where.text) == 0 &&
-	    proc_enter(proc, "", name, where.text) == 0)
+		 router_own(proc->router, where.text) == 0 &&
+		 proc_enter(proc, "", name, where.text) == 0)
 		return proc;
 	hm_proc_free(proc);
 	return NULL;
@@ -285,8 +288,8 @@ hm_proc_local(struct hm_loop *loop, struct hm_error *err)
 }
 
 struct hm_proc *
-hm_proc_on_router(struct hm_router *router, const char *name,
-    struct hm_error *err)
+hm_proc_on_router(
+    struct hm_router *router, const char *name, struct hm_error *err)
 {
 	struct hm_proc *proc = calloc(1, sizeof *proc);
 
@@ -303,6 +306,7 @@ hm_proc_on_router(struct hm_router *router, const char *name,
 	proc->local.returned = proc_returned;
 	proc->task.fn = proc_drain;
 	proc->task.arg = proc;
+	proc->local.max = ON_ROUTER_MAX;
 	proc->attach_state = 1;
 	if (proc_enter(proc, "", name, router_id(router)) == 0)
 		return proc;
@@ -324,8 +328,8 @@ hm_proc_serve(struct hm_proc *proc, const char *addr, struct hm_addr *got,
 	struct hm_addr where;
 	char dir[HM_ADDR_SIZE] = "";
 
-	if (hm_addr_parse(&where, addr, HM_ADDR_LISTEN | HM_ADDR_RESOLVE,
-		err) == -1)
+	if (hm_addr_parse(
+		&where, addr, HM_ADDR_LISTEN | HM_ADDR_RESOLVE, err) == -1)
 		return -1;
 	if (where.any && where.transport == HM_TRANSPORT_UNIX &&
 	    sys_socket_dir(dir, sizeof dir, true, err) == -1)
@@ -428,16 +432,16 @@ hm_proc_on_progress(struct hm_proc *proc, void (*fn)(void *arg), void *arg)
 }
 
 void
-hm_proc_on_lost(struct hm_proc *proc, void (*fn)(void *arg, const char *why),
-    void *arg)
+hm_proc_on_lost(
+    struct hm_proc *proc, void (*fn)(void *arg, const char *why), void *arg)
 {
 	proc->lost = fn;
 	proc->lost_arg = arg;
 }
 
 void
-hm_proc_on_stop(struct hm_proc *proc,
-    void (*fn)(void *arg, const char *reason), void *arg)
+hm_proc_on_stop(
+    struct hm_proc *proc, void (*fn)(void *arg, const char *reason), void *arg)
 {
 	proc->stop = fn;
 	proc->stop_arg = arg;

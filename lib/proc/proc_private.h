@@ -30,8 +30,7 @@ struct hm_actor {
 	hm_handler *handle;
 	void *arg;
 	void (*returned)(struct hm_actor *self, struct hm_envelope *env);
-	void (*delivered)(struct hm_actor *self,
-	    const struct hm_envelope *env);
+	void (*delivered)(struct hm_actor *self, const struct hm_envelope *env);
 	struct hm_envelope *mailbox, **mailbox_end; /* waiting, in order */
 	size_t waiting;
 	bool paused, busy, ended;
@@ -84,12 +83,11 @@ struct hm_proc {
 /* actor.c */
 void proc_deliver(struct router_local *local, struct hm_envelope *env);
 void proc_returned(struct router_local *local, struct hm_envelope *env);
-void proc_delivered(struct router_local *local,
-    const struct hm_envelope *env);
+void proc_delivered(struct router_local *local, const struct hm_envelope *env);
 void proc_drain(void *arg);
 void proc_early_over(void *arg);
-struct port *port_find(struct hm_proc *proc, const struct hm_actor *actor,
-    uint64_t number);
+struct port *port_find(
+    struct hm_proc *proc, const struct hm_actor *actor, uint64_t number);
 void actor_free(struct hm_actor *actor);
 
 /* call.c: true if env is the question of a call under way, which fails. */

@@ -97,7 +97,7 @@ static int
 may_greet(const struct hm_router *router, struct router_greeting *g,
     struct hm_error *err)
 {
-	struct hm_slice addr = { g->addr, strlen(g->addr) };
+	struct hm_slice addr = {g->addr, strlen(g->addr)};
 
 	if (router->closing)
 		return hm_fail_kind(err, HM_ERR_DENIED, EPERM, "%s is ending",
@@ -112,8 +112,8 @@ may_greet(const struct hm_router *router, struct router_greeting *g,
 	if (router->ops.greet != NULL)
 		return router->ops.greet(router->arg, g, err);
 	if (g->kind != HM_HELLO_HOST)
-		return hm_fail_kind(err, HM_ERR_DENIED, EPERM,
-		    "%s is no host", router_id(router));
+		return hm_fail_kind(err, HM_ERR_DENIED, EPERM, "%s is no host",
+		    router_id(router));
 	return 0;
 }
 
@@ -131,8 +131,8 @@ peer_for(struct hm_router *router, const struct router_greeting *g,
 			return peer;
 		}
 		/* Crossing dials: each side sends over the one it dialed. */
-		peer = peer_new(router, peer == NULL ? PEER_HOST : PEER_CROSS,
-		    "", g->addr);
+		peer = peer_new(
+		    router, peer == NULL ? PEER_HOST : PEER_CROSS, "", g->addr);
 	} else {
 		peer = peer_by_name(router, g->name, strlen(g->name));
 		if (peer != NULL && peer->reserved && peer->conn == NULL &&
@@ -162,7 +162,7 @@ greeted(struct conn *conn, const struct hm_hello *hello, struct hm_error *err)
 	if (resume)
 		peer = peer_of_session(router, hello, err);
 	else if (read_greeting(&g, conn, hello, err) == 0 &&
-	    may_greet(router, &g, err) == 0)
+		 may_greet(router, &g, err) == 0)
 		peer = peer_for(router, &g, err);
 	if (peer == NULL) {
 		conn_refuse(conn, err);
@@ -209,7 +209,7 @@ ended(struct conn *conn, const struct hm_error *err)
 	conn_bury(router, conn);
 }
 
-const struct conn_ops accept_conn_ops = { NULL, greeted, ended };
+const struct conn_ops accept_conn_ops = {NULL, greeted, ended};
 
 /* No descriptors: the reserve is given up to take one and close it. */
 static void

@@ -59,8 +59,7 @@ greeted(struct conn *conn, const struct hm_hello *hello, struct hm_error *err)
 		return peer_resumed(peer, conn, hello, err);
 	if (hello->name.n > HM_NAME_MAX || hello->addr.n >= sizeof id)
 		return hm_fail(err, EPROTO, "peer greets with a bad name");
-	snprintf(name, sizeof name, "%.*s", (int)hello->name.n,
-	    hello->name.p);
+	snprintf(name, sizeof name, "%.*s", (int)hello->name.n, hello->name.p);
 	snprintf(id, sizeof id, "%.*s", (int)hello->addr.n, hello->addr.p);
 	if (peer->kind == PEER_HOST)
 		memcpy(peer->id, id, sizeof id);
@@ -91,9 +90,8 @@ peer_dial(struct peer *peer, struct hm_error *err)
 void
 dial_failed(struct peer *peer, const struct hm_error *err)
 {
-	struct settlement how = { HM_NOT_SENT, { NULL, 0 },
-		{ router_id(peer->router), strlen(router_id(peer->router)) },
-		false };
+	struct settlement how = {HM_NOT_SENT, {NULL, 0},
+	    {router_id(peer->router), strlen(router_id(peer->router))}, false};
 	uint64_t pause;
 	uint16_t jitter = 0;
 
@@ -204,4 +202,4 @@ ended(struct conn *conn, const struct hm_error *err)
 	dial_failed(peer, err);
 }
 
-const struct conn_ops dial_conn_ops = { fill_hello, greeted, ended };
+const struct conn_ops dial_conn_ops = {fill_hello, greeted, ended};

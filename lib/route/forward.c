@@ -17,8 +17,6 @@
 
 /* Messages whose pieces come in turns over one link at the same time. */
 #define PASSAGES_MAX 1024u
-/* A payload is not believed to come before it does. */
-#define PAYLOAD_FIRST ((size_t)64 * 1024)
 
 static bool
 slice_is(struct hm_slice slice, const char *text)
@@ -36,16 +34,16 @@ no_way(struct hm_error *err, const char *fmt, const struct hm_slice *a,
 }
 
 static struct router_local *
-find_local(const struct hm_router *router, const struct hm_idref *dest,
-    bool any)
+find_local(
+    const struct hm_router *router, const struct hm_idref *dest, bool any)
 {
 	struct router_local *local;
 
 	for (local = router->locals; local != NULL; local = local->next) {
 		if (!slice_is(dest->proc, local->name))
 			continue;
-		if (local->addr[0] == '\0' ? any :
-					     slice_is(dest->addr, local->addr))
+		if (local->addr[0] == '\0' ? any
+					   : slice_is(dest->addr, local->addr))
 			return local;
 	}
 	return NULL;
@@ -61,8 +59,8 @@ route_away(struct hm_router *router, const struct hm_idref *dest,
 	bool far = from != NULL && from->remote;
 
 	if (router->sealed)
-		return no_way(err, "%.*s is outside this proc%s", &dest->addr,
-		    "");
+		return no_way(
+		    err, "%.*s is outside this proc%s", &dest->addr, "");
 	*peer = peer_by_addr(router, dest->addr.p, dest->addr.n);
 	if (*peer == NULL && router->via != NULL)
 		*peer = router->via;
@@ -78,8 +76,8 @@ route_away(struct hm_router *router, const struct hm_idref *dest,
 	if (hm_addr_parse(&addr, text, 0, err) == -1)
 		return -1;
 	if (addr.transport == HM_TRANSPORT_LOCAL)
-		return no_way(err, "%.*s is not in this process%s",
-		    &dest->addr, "");
+		return no_way(
+		    err, "%.*s is not in this process%s", &dest->addr, "");
 	*peer = peer_new(router, PEER_HOST, "", addr.text);
 	return *peer == NULL ? hm_fail(err, ENOMEM, "no memory") : 0;
 }
@@ -119,8 +117,8 @@ route(struct hm_router *router, const struct hm_head *head,
 
 /* Unix addresses mean nothing on another machine. */
 static int
-check_reach(const struct hm_head *head, const struct peer *to,
-    struct hm_error *err)
+check_reach(
+    const struct hm_head *head, const struct peer *to, struct hm_error *err)
 {
 	if (to->kind != PEER_HOST || !to->remote)
 		return 0;
@@ -143,7 +141,7 @@ sender_fits(const struct peer *peer, const struct hm_head *head)
 	switch (peer->kind) {
 	case PEER_NAME:
 		return slice_is(head->sender.proc, peer->name) &&
-		    router_owns(peer->router, *addr);
+		       router_owns(peer->router, *addr);
 	case PEER_HOST:
 	case PEER_CROSS:
 		return slice_is(*addr, peer->id);
@@ -167,7 +165,7 @@ vouch(const struct peer *peer, unsigned char *head)
 	if (peer->kind == PEER_NAME) {
 		head[HM_HEAD_FLAGS] &= (unsigned char)~HM_ENV_REMOTE;
 	} else if (head[HM_HEAD_FLAGS] & HM_ENV_REMOTE ||
-	    hm_get32(head + HM_HEAD_UID) != HM_UID_UNKNOWN) {
+		   hm_get32(head + HM_HEAD_UID) != HM_UID_UNKNOWN) {
 		return;
 	}
 	hm_put32(head + HM_HEAD_UID, peer->uid);
@@ -179,8 +177,8 @@ settle_back(struct peer *from, uint64_t number, enum hm_outcome outcome,
     const char *why)
 {
 	const char *at = router_id(from->router);
-	struct settlement how = { outcome, { why, strlen(why) },
-		{ at, strlen(at) }, false };
+	struct settlement how = {
+	    outcome, {why, strlen(why)}, {at, strlen(at)}, false};
 
 	from->link.source.settle(&from->link.source, number, 1, &how);
 }
@@ -225,62 +223,10 @@ find_way(struct peer *from, const struct hm_head *head, struct peer **peer,
 	return 0;
 }
 
-static struct passage *
-passage_find(struct peer *from, uint64_t number)
-{
-	struct passage *passage = from->passages;
-
-	while (passage != NULL && passage->number != number)
-		passage = passage->next;
-	return passage;
-}
-
-static void
-passage_end(struct peer *from, struct passage *passage)
-{
-	struct passage **p = &from->passages;
-
-	while (*p != passage)
-		p = &(*p)->next;
-	*p = passage->next;
-	from->npassages--;
-	hm_envelope_free(passage->env);
-	free(passage);
-}
-
-void
-passages_to_end(struct hm_router *router, const struct peer *to)
-{
-	struct peer *peer;
-	struct passage *passage;
-
-	for (peer = router->peers; peer != NULL; peer = peer->next) {
-		for (passage = peer->passages; passage != NULL;
-		    passage = passage->next) {
-			if (passage->to == to)
-				passage->to = NULL;
-		}
-	}
-}
-
-void
-passages_free(struct peer *peer)
-{
-	static const struct settlement how = { HM_NOT_SENT,
-		{ "sender has gone", 15 }, { "", 0 }, false };
-	struct passage *passage;
-
-	while ((passage = peer->passages) != NULL) {
-		if (passage->to != NULL)
-			link_abort(&passage->to->link, passage->out, &how);
-		passage_end(peer, passage);
-	}
-}
-
 /* A whole message for a local proc: delivered, with what it holds. */
 static void
-deliver(struct peer *from, struct router_local *local,
-    struct hm_envelope *env, uint64_t number, uint32_t cost)
+deliver(struct peer *from, struct router_local *local, struct hm_envelope *env,
+    uint64_t number, uint32_t cost)
 {
 	env->source = &from->link.source;
 	env->number = number;
@@ -292,33 +238,6 @@ deliver(struct peer *from, struct router_local *local,
 		env->cost = 0;
 	}
 	local->deliver(local, env);
-}
-
-/* Bytes of payload are added to what is being put together. */
-static int
-collect(struct passage *passage, const unsigned char *p, size_t len)
-{
-	struct hm_envelope *env = passage->env;
-	uint64_t whole = env->payload_len + passage->missing;
-	unsigned char *payload;
-	size_t room = passage->room;
-
-	if (len > room - env->payload_len) {
-		room = room == 0 ? PAYLOAD_FIRST : room * 2;
-		if (room < env->payload_len + len)
-			room = env->payload_len + len;
-		if (room > whole)
-			room = (size_t)whole;
-		payload = realloc(env->payload, room);
-		if (payload == NULL)
-			return -1;
-		env->payload = payload;
-		passage->room = room;
-	}
-	if (len > 0)
-		memcpy(env->payload + env->payload_len, p, len);
-	env->payload_len += len;
-	return 0;
 }
 
 /* One piece of a message goes its way. */
@@ -342,7 +261,7 @@ pass(struct peer *from, struct passage *passage, const struct hm_record *rec,
 		link_freed(&from->link, cost);
 		return 0;
 	}
-	if (collect(passage, p + skip, len - skip) == -1)
+	if (passage_collect(passage, p + skip, len - skip) == -1)
 		return -1;
 	if (!last) {
 		link_freed(&from->link, cost);
@@ -368,11 +287,15 @@ begin(struct peer *from, struct passage *passage, const struct hm_head *head,
 		settle_back(from, passage->number, HM_NOT_SENT, err->text);
 		return 0;
 	}
-	most = to != NULL ? to->link.max_message :
-			    from->router->limits.max_message;
+	most = from->router->limits.max_message;
+	if (to != NULL)
+		most = to->link.max_message;
+	else if (passage->local->max != 0)
+		most = passage->local->max;
 	if (head->payload_len > most) {
 		(void)hm_fail(err, EMSGSIZE,
-		    "message of %" PRIu64 " bytes, the largest taken is %" PRIu64,
+		    "message of %" PRIu64
+		    " bytes, the largest taken is %" PRIu64,
 		    head->payload_len, most);
 		settle_back(from, passage->number, HM_REFUSED, err->text);
 		return 0;
@@ -380,16 +303,16 @@ begin(struct peer *from, struct passage *passage, const struct hm_head *head,
 	vouch(from, p);
 	if (to == NULL) {
 		passage->env = hm_envelope_from_head(p, head->len);
-		return passage->env == NULL ? hm_fail(err, ENOMEM, "no memory") :
-					      0;
+		return passage->env == NULL ? hm_fail(err, ENOMEM, "no memory")
+					    : 0;
 	}
 	if (head->ttl == 0) {
 		settle_back(from, passage->number, HM_NOT_SENT, "TTL expired");
 		return 0;
 	}
 	p[HM_HEAD_TTL]--;
-	passage->out = link_begin(&to->link, &from->link.source,
-	    passage->number, whole);
+	passage->out =
+	    link_begin(&to->link, &from->link.source, passage->number, whole);
 	if (passage->out == 0)
 		return hm_fail(err, ENOMEM, "no memory");
 	if (head->flags & HM_ENV_NOW)
@@ -400,10 +323,10 @@ begin(struct peer *from, struct passage *passage, const struct hm_head *head,
 }
 
 static int
-data_first(struct peer *from, const struct hm_record *rec,
-    struct chunk *chunk, unsigned char *p, uint32_t cost, struct hm_error *err)
+data_first(struct peer *from, const struct hm_record *rec, struct chunk *chunk,
+    unsigned char *p, uint32_t cost, struct hm_error *err)
 {
-	struct passage one = { 0 }, *passage = &one;
+	struct passage one = {0}, *passage = &one;
 	struct hm_head head;
 	bool whole = (rec->flags & HM_DATA_LAST) != 0;
 	uint32_t got = rec->len - 8 - rec->extra;
@@ -440,8 +363,8 @@ static int
 data_more(struct peer *from, const struct hm_record *rec, struct chunk *chunk,
     unsigned char *p, uint32_t cost, struct hm_error *err)
 {
-	struct passage *passage = passage_find(from,
-	    hm_get64(p + HM_RECORD_HEADER));
+	struct passage *passage =
+	    passage_find(from, hm_get64(p + HM_RECORD_HEADER));
 	uint32_t got = rec->len - 8;
 	bool last = (rec->flags & HM_DATA_LAST) != 0;
 
@@ -472,8 +395,8 @@ on_data(struct link *link, const struct hm_record *rec, struct chunk *chunk,
 static void
 on_abort(struct link *link, uint64_t number)
 {
-	static const struct settlement how = { HM_NOT_SENT, { "aborted", 7 },
-		{ "", 0 }, false };
+	static const struct settlement how = {
+	    HM_NOT_SENT, {"aborted", 7}, {"", 0}, false};
 	struct peer *from = (struct peer *)link;
 	struct passage *passage = passage_find(from, number);
 
@@ -490,8 +413,8 @@ on_bye(struct link *link, struct hm_slice why)
 	struct peer *peer = (struct peer *)link;
 
 	peer->bye = true;
-	snprintf(peer->trouble, sizeof peer->trouble, "%.*s", (int)why.n,
-	    why.p);
+	snprintf(
+	    peer->trouble, sizeof peer->trouble, "%.*s", (int)why.n, why.p);
 }
 
 static void
@@ -506,5 +429,5 @@ on_unused(struct link *link)
 	peer_free((struct peer *)link);
 }
 
-const struct link_ops peer_link_ops = { on_data, on_abort, on_bye, on_due,
-	on_unused };
+const struct link_ops peer_link_ops = {
+    on_data, on_abort, on_bye, on_due, on_unused};

@@ -18,14 +18,11 @@
 
 #include "route/peer.h"
 
-/* Pieces of this node's own are made while less than this is parked. */
-#define PARK_LOW (4 * HM_PIECE_MAX)
-
 static struct peer *
 peer_of(struct hm_source *source)
 {
 	return (struct peer *)(void *)((char *)source -
-	    offsetof(struct peer, home));
+				       offsetof(struct peer, home));
 }
 
 /* Where the chain of a number's envelopes begins; numbers are in sequence, so
@@ -131,43 +128,13 @@ finish(struct hm_envelope *env, const struct settlement *how)
 		hm_envelope_free(env);
 		return;
 	}
-	(void)snprintf(reason, sizeof reason, "%.*s", (int)how->reason.n,
-	    how->reason.p);
+	(void)snprintf(
+	    reason, sizeof reason, "%.*s", (int)how->reason.n, how->reason.p);
 	(void)snprintf(at, sizeof at, "%.*s", (int)how->at.n, how->at.p);
 	(void)hm_envelope_add_error(env, how->outcome, reason, at);
 	env->next = NULL;
 	*router->returns_end = env;
 	router->returns_end = &env->next;
-}
-
-static void
-outgoing_free(struct peer *peer, struct outgoing **p)
-{
-	struct outgoing *outgoing = *p;
-
-	*p = outgoing->next;
-	if (*p == NULL)
-		peer->outgoing_end = p;
-	peer->home_bytes -= outgoing->env->payload_len - outgoing->sent;
-	free(outgoing);
-}
-
-/* A message that is settled before it was wholly sent is not sent on. */
-static void
-stop_sending(struct peer *peer, const struct hm_envelope *env,
-    const struct settlement *how)
-{
-	struct outgoing **p = &peer->outgoing;
-	uint64_t out;
-
-	while (*p != NULL && (*p)->env != env)
-		p = &(*p)->next;
-	if (*p == NULL)
-		return;
-	out = (*p)->out;
-	outgoing_free(peer, p);
-	if (out != 0 && !peer->link.dead)
-		link_abort(&peer->link, out, how);
 }
 
 static void
@@ -182,7 +149,7 @@ home_settle(struct hm_source *source, uint64_t first, uint32_t n,
 		if (env == NULL)
 			continue;
 		if (peer->outgoing != NULL)
-			stop_sending(peer, env, how);
+			outgoing_stop(peer, env, how);
 		finish(env, how);
 	}
 }
@@ -300,130 +267,8 @@ home_fini(struct hm_router *router)
 	router->nbuckets = router->nkept = 0;
 }
 
-/* One DATA record of env: with its head when from is 0, len payload bytes. */
-static int
-park_piece(struct peer *peer, const struct hm_envelope *env, uint64_t number,
-    size_t from, size_t len)
-{
-	struct hm_record rec = { 0, HM_REC_DATA, 0, 0 };
-	size_t head = from == 0 ? env->head_len : 0;
-	size_t size = HM_DATA_HEADER + head + len;
-	bool last = from + len == env->payload_len;
-	struct chunk *chunk = chunk_current(&peer->router->arena, size);
-	unsigned char *p;
-
-	if (chunk == NULL)
-		return -1;
-	p = chunk->bytes + chunk->used;
-	rec.len = (uint32_t)(size - HM_RECORD_HEADER);
-	rec.extra = (uint16_t)head;
-	rec.flags = (uint8_t)((from == 0 ? HM_DATA_FIRST : 0) |
-	    (last ? HM_DATA_LAST : 0));
-	hm_record_header(p, &rec);
-	memcpy(p + HM_DATA_HEADER, env->head, head);
-	if (head > 0)
-		p[HM_DATA_HEADER + HM_HEAD_TTL]--;
-	if (len > 0)
-		memcpy(p + HM_DATA_HEADER + head, env->payload + from, len);
-	if (link_park(&peer->link, number, chunk, p, (uint32_t)size,
-		&peer->home, link_cost((uint32_t)size), last) == -1)
-		return -1;
-	chunk->used += size;
-	peer->home_bytes += link_cost((uint32_t)size);
-	return 0;
-}
-
-static bool
-same_flow(const struct hm_envelope *a, const struct hm_envelope *b)
-{
-	struct hm_head x, y;
-
-	return hm_head_read(&x, a->head, a->head_len, NULL) == 0 &&
-	    hm_head_read(&y, b->head, b->head_len, NULL) == 0 &&
-	    x.dest.port == y.dest.port && x.dest.index == y.dest.index &&
-	    x.sender.index == y.sender.index &&
-	    x.dest_proc.n == y.dest_proc.n &&
-	    memcmp(x.dest_proc.p, y.dest_proc.p, x.dest_proc.n) == 0 &&
-	    x.dest.actor.n == y.dest.actor.n &&
-	    memcmp(x.dest.actor.p, y.dest.actor.p, x.dest.actor.n) == 0 &&
-	    x.sender.actor.n == y.sender.actor.n &&
-	    memcmp(x.sender.actor.p, y.sender.actor.p, x.sender.actor.n) == 0;
-}
-
-/* Must env wait behind one of list, up to end, of its sender and port? */
-static bool
-must_wait(const struct outgoing *list, const struct outgoing *end,
-    const struct hm_envelope *env)
-{
-	for (; list != end; list = list->next) {
-		if (same_flow(list->env, env))
-			return true;
-	}
-	return false;
-}
-
-static int
-outgoing_add(struct peer *peer, struct hm_envelope *env)
-{
-	struct outgoing *outgoing = calloc(1, sizeof *outgoing);
-
-	if (outgoing == NULL)
-		return -1;
-	outgoing->env = env;
-	*peer->outgoing_end = outgoing;
-	peer->outgoing_end = &outgoing->next;
-	peer->home_bytes += env->payload_len;
-	peer_due(peer, true);
-	return 0;
-}
-
-/* One piece of the message at *p; it leaves the list with its last. */
-static int
-send_piece(struct peer *peer, struct outgoing **p)
-{
-	struct outgoing *outgoing = *p;
-	struct hm_envelope *env = outgoing->env;
-	size_t len = env->payload_len - outgoing->sent;
-	bool whole = len <= HM_PIECE_MAX;
-
-	if (outgoing->out == 0)
-		outgoing->out = link_begin(&peer->link, &peer->home,
-		    env->number, whole);
-	if (outgoing->out == 0)
-		return -1;
-	if (len > HM_PIECE_MAX)
-		len = HM_PIECE_MAX;
-	if (park_piece(peer, env, outgoing->out, outgoing->sent, len) == -1)
-		return -1;
-	outgoing->sent += len;
-	peer->home_bytes -= len;
-	if (outgoing->sent == env->payload_len)
-		outgoing_free(peer, p);
-	return 0;
-}
-
 void
-home_pump(struct peer *peer)
-{
-	struct outgoing **p = &peer->outgoing, *before;
-
-	while (*p != NULL && peer->link.park.bytes < PARK_LOW) {
-		before = *p;
-		if (send_piece(peer, p) == -1)
-			return; /* no memory: tried again with the next turn */
-		/* The next in turn whose flow is not begun before it. */
-		if (*p == before)
-			p = &before->next;
-		while (*p != NULL && must_wait(peer->outgoing, *p, (*p)->env))
-			p = &(*p)->next;
-		if (*p == NULL)
-			p = &peer->outgoing;
-	}
-}
-
-void
-home_return_now(struct peer *peer, unsigned mask,
-    const struct settlement *how)
+home_return_now(struct peer *peer, unsigned mask, const struct settlement *how)
 {
 	struct outgoing **p = &peer->outgoing;
 	struct hm_envelope *env;
@@ -465,8 +310,8 @@ static int
 post_to_peer(struct peer *peer, struct hm_envelope *env)
 {
 	uint64_t out;
-	bool wait = env->payload_len > HM_PIECE_MAX ||
-	    must_wait(peer->outgoing, NULL, env);
+	bool wait =
+	    env->payload_len > HM_PIECE_MAX || outgoing_holds(peer, env);
 
 	if (keep(peer->router, env) == -1)
 		return -1;
@@ -479,7 +324,7 @@ post_to_peer(struct peer *peer, struct hm_envelope *env)
 		out = link_begin(&peer->link, &peer->home, env->number, true);
 		if (out == 0)
 			goto fail;
-		if (park_piece(peer, env, out, 0, env->payload_len) == -1) {
+		if (outgoing_piece(peer, env, out, 0, env->payload_len) == -1) {
 			/* Nobody else knows of it yet: the caller keeps it. */
 			(void)take(peer->router, env->number);
 			link_forget(&peer->link, out);
@@ -502,14 +347,14 @@ has_room(const struct peer *peer)
 	const struct hm_limits *limits = &peer->router->limits;
 
 	return peer->home_bytes < limits->link_window &&
-	    peer->link.ledger.unsettled < limits->max_unsettled;
+	       peer->link.ledger.unsettled < limits->max_unsettled;
 }
 
 static bool
 too_large(const struct peer *peer, const struct hm_envelope *env)
 {
 	return env->payload_len > peer->link.max_message &&
-	    (peer->kind != PEER_NAME || peer->conn != NULL);
+	       (peer->kind != PEER_NAME || peer->conn != NULL);
 }
 
 int
@@ -520,8 +365,8 @@ router_post(struct router_local *local, struct hm_envelope *env, bool checked)
 	struct router_local *to;
 	struct peer *peer;
 	struct hm_error err;
-	struct settlement how = { HM_NOT_SENT, { err.text, 0 },
-		{ router_id(router), strlen(router_id(router)) }, false };
+	struct settlement how = {HM_NOT_SENT, {err.text, 0},
+	    {router_id(router), strlen(router_id(router))}, false};
 
 	if (hm_head_read(&head, env->head, env->head_len, &err) == -1) {
 		errno = EINVAL;
@@ -565,7 +410,7 @@ void
 router_settle(struct hm_envelope *env, enum hm_outcome outcome,
     const char *reason, const char *at)
 {
-	struct settlement how = { outcome, { reason, 0 }, { at, 0 }, true };
+	struct settlement how = {outcome, {reason, 0}, {at, 0}, true};
 	struct hm_source *source = env->source;
 
 	if (outcome != HM_DELIVERED) {

@@ -46,8 +46,8 @@ find(const struct hm_router *router, const char *name, size_t len)
 {
 	struct peer *peer = router->names[hash(name, len)];
 
-	while (peer != NULL && (strlen(key(peer)) != len ||
-				   memcmp(key(peer), name, len) != 0))
+	while (peer != NULL &&
+	       (strlen(key(peer)) != len || memcmp(key(peer), name, len) != 0))
 		peer = peer->hash_next;
 	return peer;
 }
@@ -137,8 +137,8 @@ peer_new(struct hm_router *router, enum peer_kind kind, const char *name,
 
 	if (peer == NULL)
 		return NULL;
-	link_init(&peer->link, &peer_link_ops, &router->limits,
-	    &router->arena, &router->pool);
+	link_init(&peer->link, &peer_link_ops, &router->limits, &router->arena,
+	    &router->pool);
 	peer->router = router;
 	peer->kind = kind;
 	snprintf(peer->name, sizeof peer->name, "%s", name);
@@ -167,8 +167,8 @@ void
 peer_end(struct peer *peer, enum hm_outcome written, const char *why)
 {
 	struct hm_router *router = peer->router;
-	struct settlement how = { HM_NOT_SENT, { why, strlen(why) },
-		{ router_id(router), strlen(router_id(router)) }, false };
+	struct settlement how = {HM_NOT_SENT, {why, strlen(why)},
+	    {router_id(router), strlen(router_id(router))}, false};
 
 	if (peer->gone)
 		return;
@@ -197,8 +197,8 @@ peer_due(struct peer *peer, bool now)
 	if (!now) {
 		peer->lazy = true;
 		if (!hm_timer_running(&router->lazy))
-			(void)hm_timer_start(router->loop, &router->lazy,
-			    LAZY_MS);
+			(void)hm_timer_start(
+			    router->loop, &router->lazy, LAZY_MS);
 		return;
 	}
 	peer->dirty = true;

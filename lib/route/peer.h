@@ -41,8 +41,8 @@ struct passage {
 struct outgoing {
 	struct outgoing *next;
 	struct hm_envelope *env;
-	uint64_t out;  /* number on the link, 0: not begun */
-	size_t sent;   /* of the payload */
+	uint64_t out; /* number on the link, 0: not begun */
+	size_t sent;  /* of the payload */
 };
 
 /* Where the last message of a link went, so that the next need not be looked
@@ -57,11 +57,11 @@ struct last {
 };
 
 struct peer {
-	struct link link; /* first: ops get it back from there */
+	struct link link;      /* first: ops get it back from there */
 	struct hm_source home; /* messages posted in this process to it */
 	struct hm_router *router;
-	struct peer *next, *prev;	/* all of them */
-	struct peer *hash_next;		/* of the same name's hash */
+	struct peer *next, *prev; /* all of them */
+	struct peer *hash_next;	  /* of the same name's hash */
 	struct peer *dirty_next;
 	enum peer_kind kind;
 	bool dirty, lazy, gone, remote, reserved, dials, now, bye;
@@ -82,8 +82,8 @@ struct peer {
 	uint64_t home_bytes; /* posted here and not written */
 	struct hm_timer retry;
 	uint64_t backoff;
-	uint64_t progress;    /* when anything moved last */
-	uint64_t seen;	      /* link.settled + link.acked then */
+	uint64_t progress; /* when anything moved last */
+	uint64_t seen;	   /* link.settled + link.acked then */
 	uint64_t msgs_in, msgs_out, bytes_in, bytes_out, written_msgs;
 };
 
@@ -123,7 +123,7 @@ struct hm_router {
 	unsigned generation;
 	bool open_to_all, relay, sealed, closing, progress;
 	uint32_t uid, pid; /* this process's: what it vouches for */
-	int reserve_fd; /* given up to refuse when descriptors run out */
+	int reserve_fd;	   /* given up to refuse when descriptors run out */
 	/* home */
 	struct hm_envelope **kept; /* posted here and unsettled, by number */
 	size_t nbuckets, nkept;
@@ -141,18 +141,18 @@ struct hm_router {
 /* peer.c */
 struct peer *peer_new(struct hm_router *router, enum peer_kind kind,
     const char *name, const char *addr);
-struct peer *peer_by_name(const struct hm_router *router, const char *name,
-    size_t len);
-struct peer *peer_by_addr(const struct hm_router *router, const char *addr,
-    size_t len);
+struct peer *peer_by_name(
+    const struct hm_router *router, const char *name, size_t len);
+struct peer *peer_by_addr(
+    const struct hm_router *router, const char *addr, size_t len);
 void peer_free(struct peer *peer);
 /* The end of a peer for good: everything of it is settled, its name free. */
 void peer_end(struct peer *peer, enum hm_outcome written, const char *why);
 void peer_due(struct peer *peer, bool now);
 void peer_calm(struct peer *peer);
 /* A connection has been greeted: link and conn belong together from now on. */
-void peer_open(struct peer *peer, struct conn *conn,
-    const struct hm_hello *hello);
+void peer_open(
+    struct peer *peer, struct conn *conn, const struct hm_hello *hello);
 
 /* dial.c */
 int peer_dial(struct peer *peer, struct hm_error *err);
@@ -185,6 +185,12 @@ extern const struct link_ops peer_link_ops;
 int route(struct hm_router *router, const struct hm_head *head,
     const struct peer *from, struct peer **peer, struct router_local **local,
     struct hm_error *err);
+/* passage.c */
+struct passage *passage_find(struct peer *from, uint64_t number);
+void passage_end(struct peer *from, struct passage *passage);
+/* Bytes of payload are added to what is being put together. */
+int passage_collect(
+    struct passage *passage, const unsigned char *p, size_t len);
 void passages_to_end(struct hm_router *router, const struct peer *to);
 void passages_free(struct peer *peer);
 
@@ -194,14 +200,27 @@ bool find_local_name(const struct hm_router *router, const char *name);
  * for it. */
 void router_reclaim(struct hm_router *router);
 
+/* outgoing.c */
+/* One DATA record of env is parked: with its head when from is 0, len bytes of
+ * payload.  0 or -1 ENOMEM. */
+int outgoing_piece(struct peer *peer, const struct hm_envelope *env,
+    uint64_t number, size_t from, size_t len);
+/* Must env wait behind an outgoing message of its sender and port? */
+bool outgoing_holds(const struct peer *peer, const struct hm_envelope *env);
+int outgoing_add(struct peer *peer, struct hm_envelope *env);
+void outgoing_free(struct peer *peer, struct outgoing **p);
+/* A message that is settled before it was wholly sent is not sent on. */
+void outgoing_stop(struct peer *peer, const struct hm_envelope *env,
+    const struct settlement *how);
+/* Turns outgoing messages into pieces as room allows. */
+void outgoing_pump(struct peer *peer);
+
 /* home.c */
 void home_init(struct hm_router *router);
 void home_fini(struct hm_router *router);
 void home_attach(struct peer *peer);
-/* Turns outgoing messages into pieces as room allows. */
-void home_pump(struct peer *peer);
-void home_return_now(struct peer *peer, unsigned mask,
-    const struct settlement *how);
+void home_return_now(
+    struct peer *peer, unsigned mask, const struct settlement *how);
 void home_deliver_returns(struct hm_router *router);
 /* A local proc comes and goes: what it posted has nobody to come back to. */
 int home_enter(struct router_local *local);

@@ -24,8 +24,8 @@ peer_suspend(struct peer *peer, const struct hm_error *err)
 	snprintf(peer->trouble, sizeof peer->trouble, "%.95s",
 	    err->code == 0 ? "link broke" : err->text);
 	peer->resuming = true;
-	peer->resume_until = hm_loop_now(router->loop) +
-	    router->limits.session_timeout;
+	peer->resume_until =
+	    hm_loop_now(router->loop) + router->limits.session_timeout;
 	return hm_timer_start(router->loop, &peer->retry, pause) == 0;
 }
 
@@ -33,12 +33,12 @@ bool
 peer_resume_expired(const struct peer *peer)
 {
 	return peer->resuming &&
-	    hm_loop_now(peer->router->loop) >= peer->resume_until;
+	       hm_loop_now(peer->router->loop) >= peer->resume_until;
 }
 
 int
-peer_resumed(struct peer *peer, struct conn *conn,
-    const struct hm_hello *hello, struct hm_error *err)
+peer_resumed(struct peer *peer, struct conn *conn, const struct hm_hello *hello,
+    struct hm_error *err)
 {
 	if (link_resumed(&peer->link, hello->received) == -1)
 		return hm_fail(err, EPROTO, "peer has what was never sent");
@@ -60,9 +60,8 @@ peer_of_session(struct hm_router *router, const struct hm_hello *hello,
 {
 	struct peer *peer = router->peers;
 
-	while (peer != NULL &&
-	    (peer->session != hello->session || !peer->link.keep ||
-		peer->dialed))
+	while (peer != NULL && (peer->session != hello->session ||
+				   !peer->link.keep || peer->dialed))
 		peer = peer->next;
 	if (peer == NULL) {
 		(void)hm_fail_kind(err, HM_ERR_DENIED, ESTALE,

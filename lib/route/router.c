@@ -15,7 +15,8 @@
 /* Rounds of "what is written frees what may be written" in one turn. */
 #define TURN_ROUNDS 4
 
-/* What must be retried or given up is looked at so often, while there is any. */
+/* What must be retried or given up is looked at so often, while there is any.
+ */
 #define TICK_MS 250
 
 static void
@@ -27,21 +28,21 @@ flush_dirty(struct hm_router *router)
 	while ((peer = router->dirty) != NULL) {
 		router->dirty = peer->dirty_next;
 		peer->dirty = peer->lazy = false;
-		home_pump(peer);
+		outgoing_pump(peer);
 		if (peer->conn != NULL) {
 			conn_flush(peer->conn);
 		} else if (peer->addr[0] != '\0' && peer->kind != PEER_CROSS &&
-		    (!peer->resuming || peer->dialed) &&
-		    !hm_timer_running(&peer->retry) &&
-		    peer_dial(peer, &err) == -1) {
+			   (!peer->resuming || peer->dialed) &&
+			   !hm_timer_running(&peer->retry) &&
+			   peer_dial(peer, &err) == -1) {
 			dial_failed(peer, &err);
 		}
 		if (!peer->gone) {
 			peer_calm(peer);
 			if (!link_idle(&peer->link) &&
 			    !hm_timer_running(&router->tick))
-				(void)hm_timer_start(router->loop,
-				    &router->tick, TICK_MS);
+				(void)hm_timer_start(
+				    router->loop, &router->tick, TICK_MS);
 		}
 	}
 }
@@ -136,8 +137,8 @@ check_progress(struct peer *peer, uint64_t now)
 {
 	struct hm_router *router = peer->router;
 	uint64_t timeout = router->limits.delivery_timeout;
-	struct settlement how = { HM_TIMED_OUT, { NULL, 0 },
-		{ router_id(router), strlen(router_id(router)) }, false };
+	struct settlement how = {HM_TIMED_OUT, {NULL, 0},
+	    {router_id(router), strlen(router_id(router))}, false};
 	char why[HM_ERROR_TEXT];
 
 	if (peer->seen != peer->link.settled) {
@@ -148,8 +149,8 @@ check_progress(struct peer *peer, uint64_t now)
 		return;
 	snprintf(why, sizeof why, "%s took nothing for %llu ms%s%s",
 	    peer->kind == PEER_NAME ? peer->name : peer->addr,
-	    (unsigned long long)timeout,
-	    peer->trouble[0] == '\0' ? "" : ": ", peer->trouble);
+	    (unsigned long long)timeout, peer->trouble[0] == '\0' ? "" : ": ",
+	    peer->trouble);
 	how.reason.p = why;
 	how.reason.n = strlen(why);
 	peer->progress = now;
@@ -214,7 +215,7 @@ router_free(struct hm_router *router)
 
 	if (router == NULL)
 		return;
-	router->ops = (struct router_ops){ NULL, NULL, NULL, NULL };
+	router->ops = (struct router_ops){NULL, NULL, NULL, NULL};
 	listeners_close(router);
 	while (router->peers != NULL)
 		peer_end(router->peers, HM_UNKNOWN, "node is gone");
@@ -366,18 +367,6 @@ router_seal(struct hm_router *router)
 	router->sealed = true;
 }
 
-bool
-find_local_name(const struct hm_router *router, const char *name)
-{
-	const struct router_local *local;
-
-	for (local = router->locals; local != NULL; local = local->next) {
-		if (strcmp(local->name, name) == 0)
-			return true;
-	}
-	return false;
-}
-
 void
 router_reclaim(struct hm_router *router)
 {
@@ -385,65 +374,6 @@ router_reclaim(struct hm_router *router)
 
 	for (peer = router->peers; peer != NULL; peer = peer->next)
 		link_reclaim(&peer->link);
-}
-
-bool
-router_taken(const struct hm_router *router, const char *name)
-{
-	return find_local_name(router, name) ||
-	    peer_by_name(router, name, strlen(name)) != NULL;
-}
-
-static struct peer *
-name_new(struct hm_router *router, const char *name, const char *addr)
-{
-	if (router_taken(router, name)) {
-		errno = EEXIST;
-		return NULL;
-	}
-	return peer_new(router, PEER_NAME, name, addr);
-}
-
-int
-router_reserve(struct hm_router *router, const char *name)
-{
-	struct peer *peer = name_new(router, name, "");
-
-	if (peer == NULL)
-		return -1;
-	peer->reserved = true;
-	return 0;
-}
-
-int
-router_bind(struct hm_router *router, const char *name,
-    const struct hm_addr *addr)
-{
-	struct peer *peer = name_new(router, name, addr->text);
-
-	if (peer == NULL)
-		return -1;
-	peer->dials = true;
-	return 0;
-}
-
-void
-router_unbind(struct hm_router *router, const char *name, const char *why)
-{
-	struct peer *peer = peer_by_name(router, name, strlen(name));
-	struct conn *conn;
-
-	if (peer == NULL)
-		return;
-	conn = peer->conn;
-	link_hold(&peer->link); /* a flush that fails ends it */
-	if (conn != NULL && conn->link != NULL) {
-		link_say_bye(&peer->link, why);
-		conn_flush(conn);
-	}
-	if (!peer->gone)
-		peer_end(peer, HM_UNKNOWN, why);
-	link_drop(&peer->link);
 }
 
 int
@@ -469,8 +399,8 @@ router_attach(struct hm_router *router, const struct router_attach *how,
 	const struct hm_error *err),
     void *arg, struct hm_error *err)
 {
-	struct peer *peer = peer_new(router, PEER_UPLINK, how->name,
-	    how->host->text);
+	struct peer *peer =
+	    peer_new(router, PEER_UPLINK, how->name, how->host->text);
 
 	if (peer == NULL)
 		return hm_fail(err, ENOMEM, "no memory");
@@ -484,50 +414,6 @@ router_attach(struct hm_router *router, const struct router_attach *how,
 	router->attached = NULL;
 	peer_end(peer, HM_NOT_SENT, err->text);
 	return -1;
-}
-
-static uint64_t
-count_parked(const struct peer *peer)
-{
-	const struct run *run;
-	const struct outgoing *outgoing;
-	uint64_t n = 0;
-	struct hm_record rec;
-	uint32_t at;
-
-	for (run = peer->link.park.head; run != NULL; run = run->next) {
-		for (at = 0; at < run->len; at += rec.len + HM_RECORD_HEADER) {
-			(void)hm_record_peek(run->p + at, run->len - at, &rec,
-			    NULL);
-			n += rec.type == HM_REC_DATA &&
-			    (rec.flags & HM_DATA_FIRST) != 0;
-		}
-	}
-	for (outgoing = peer->outgoing; outgoing != NULL;
-	    outgoing = outgoing->next)
-		n++;
-	return n;
-}
-
-int
-router_stats(const struct hm_router *router, const char *name,
-    struct router_stats *stats)
-{
-	const struct peer *peer = peer_by_name(router, name, strlen(name));
-
-	memset(stats, 0, sizeof *stats);
-	if (peer == NULL)
-		return -1;
-	stats->queued = count_parked(peer);
-	stats->msgs_in = peer->msgs_in - stats->queued;
-	stats->bytes_in = peer->bytes_in;
-	stats->msgs_out = peer->msgs_out;
-	stats->bytes_out = peer->bytes_out;
-	stats->uid = peer->uid;
-	stats->pid = peer->pid;
-	stats->linked = peer->conn != NULL && peer->conn->link != NULL;
-	stats->remote = peer->remote;
-	return 0;
 }
 
 size_t

@@ -27,7 +27,7 @@ struct hm_router;
 
 /* What a peer says it is, and what the kernel says of it. */
 struct router_greeting {
-	enum hm_hello_kind kind; /* ATTACH, JOIN, BOOT, HOST */
+	enum hm_hello_kind kind;    /* ATTACH, JOIN, BOOT, HOST */
 	char name[HM_NAME_MAX + 1]; /* asked for; "" */
 	char token[65];		    /* BOOT; "" */
 	char addr[HM_ADDR_SIZE];    /* HOST: its id address */
@@ -42,8 +42,8 @@ struct router_ops {
 	 * -1 with kind and sentence: refused, the peer is told.  NULL: HOST is
 	 * let in, everything else refused.
 	 */
-	int (*greet)(void *arg, struct router_greeting *greeting,
-	    struct hm_error *err);
+	int (*greet)(
+	    void *arg, struct router_greeting *greeting, struct hm_error *err);
 	/* The link of that name serves now / has ended ("" in order, else
 	 * why).  In "gone" the name is still taken; it is free, and what
 	 * waits for it is returned, once router_unbind is called (there or
@@ -96,10 +96,9 @@ void router_seal(struct hm_router *router);
  * something to send.  -1: EEXIST, ENOMEM.  unbind: the name is free, its link
  * is closed, what waits is returned with why; harmless if there is none. */
 int router_reserve(struct hm_router *router, const char *name);
-int router_bind(struct hm_router *router, const char *name,
-    const struct hm_addr *addr);
-void router_unbind(struct hm_router *router, const char *name,
-    const char *why);
+int router_bind(
+    struct hm_router *router, const char *name, const struct hm_addr *addr);
+void router_unbind(struct hm_router *router, const char *name, const char *why);
 bool router_taken(const struct hm_router *router, const char *name);
 
 /* Messages for addr (NULL: every unknown name of ours and every address we
@@ -109,7 +108,7 @@ int router_route(struct hm_router *router, const char *addr, const char *via);
 /* The link to the host: dialed and greeted by whoever attaches. */
 struct router_attach {
 	const struct hm_addr *host;
-	enum hm_hello_kind kind; /* ATTACH, JOIN, BOOT */
+	enum hm_hello_kind kind;  /* ATTACH, JOIN, BOOT */
 	const char *name, *token; /* "" for none */
 };
 /* Begins; done once with the granted name and the host's id address, or with
@@ -122,7 +121,7 @@ int router_attach(struct hm_router *router, const struct router_attach *how,
 struct router_stats {
 	uint64_t msgs_in, msgs_out, bytes_in, bytes_out; /* as the proc sees it:
 				in = delivered to it */
-	uint64_t queued;	  /* messages waiting here for it */
+	uint64_t queued; /* messages waiting here for it */
 	uint32_t uid, pid;
 	bool linked, remote;
 };
@@ -141,14 +140,15 @@ struct router_local {
 	void (*progress)(struct router_local *local);
 	/* env, posted from here, was delivered; borrows it and must not post.
 	 * May be NULL. */
-	void (*delivered)(struct router_local *local,
-	    const struct hm_envelope *env);
+	void (*delivered)(
+	    struct router_local *local, const struct hm_envelope *env);
 	/* env, posted from here, came back: its errors say why; takes it. */
 	void (*returned)(struct router_local *local, struct hm_envelope *env);
 	struct hm_router *router;
 	struct router_local *next;
+	uint64_t max;		/* largest payload it takes, 0: the node's */
 	struct hm_source *here; /* of what it posts to others in this process */
-	size_t unsettled; /* posted from here, LASTING ones not counted */
+	size_t unsettled;	/* posted from here, LASTING ones not counted */
 };
 int router_add_local(struct hm_router *router, struct router_local *local);
 void router_remove_local(struct router_local *local);
@@ -156,8 +156,8 @@ void router_remove_local(struct router_local *local);
  * Posts env from local (takes it on success): as hm_post.  checked: refuse
  * with EAGAIN when there is no room.
  */
-int router_post(struct router_local *local, struct hm_envelope *env,
-    bool checked);
+int router_post(
+    struct router_local *local, struct hm_envelope *env, bool checked);
 /* Settles what was delivered here; takes env. */
 void router_settle(struct hm_envelope *env, enum hm_outcome outcome,
     const char *reason, const char *at);

@@ -31,7 +31,7 @@ static struct side *
 side_of_origin(struct hm_source *source)
 {
 	return (struct side *)(void *)((char *)source -
-	    offsetof(struct side, origin));
+				       offsetof(struct side, origin));
 }
 
 static void
@@ -72,8 +72,8 @@ on_data(struct link *link, const struct hm_record *rec, struct chunk *chunk,
 	size_t skip = HM_DATA_HEADER + rec->extra, i;
 	size_t len = rec->len + HM_RECORD_HEADER - skip;
 	uint64_t number = hm_get64(p + HM_RECORD_HEADER);
-	static const struct settlement delivered = { HM_DELIVERED, { "", 0 },
-		{ "", 0 }, true };
+	static const struct settlement delivered = {
+	    HM_DELIVERED, {"", 0}, {"", 0}, true};
 
 	(void)chunk;
 	(void)err;
@@ -85,7 +85,7 @@ on_data(struct link *link, const struct hm_record *rec, struct chunk *chunk,
 	CHECK(number == side->now);
 	for (i = 0; i < len; i++)
 		CHECK(p[skip + i] ==
-		    (unsigned char)(side->got * 31 + side->have + i));
+		      (unsigned char)(side->got * 31 + side->have + i));
 	side->have += len;
 	if (rec->flags & HM_DATA_LAST) {
 		CHECK(side->have == side->peer->sizes[side->got]);
@@ -124,8 +124,8 @@ on_unused(struct link *link)
 	(void)link;
 }
 
-static const struct link_ops ops = { on_data, on_abort, on_bye, on_due,
-	on_unused };
+static const struct link_ops ops = {
+    on_data, on_abort, on_bye, on_due, on_unused};
 
 static void
 side_init(struct side *side, struct side *peer, struct hm_limits *limits,
@@ -157,7 +157,7 @@ side_init(struct side *side, struct side *peer, struct hm_limits *limits,
 static void
 post(struct side *side, unsigned n, size_t size, size_t piece)
 {
-	struct hm_record rec = { 0, HM_REC_DATA, 0, 0 };
+	struct hm_record rec = {0, HM_REC_DATA, 0, 0};
 	size_t at = 0, len, head, i;
 	uint64_t number;
 	struct chunk *chunk;
@@ -175,7 +175,7 @@ post(struct side *side, unsigned n, size_t size, size_t piece)
 		rec.len = (uint32_t)(8 + head + len);
 		rec.extra = (uint16_t)head;
 		rec.flags = (uint8_t)((at == 0 ? HM_DATA_FIRST : 0) |
-		    (at + len == size ? HM_DATA_LAST : 0));
+				      (at + len == size ? HM_DATA_LAST : 0));
 		hm_record_header(p, &rec);
 		memcpy(p + HM_DATA_HEADER, side->head, head);
 		if (head > 0)
@@ -215,8 +215,8 @@ carry(struct side *from, struct side *to, size_t step, unsigned char *rest,
 	CHECK(chunk != NULL);
 	memcpy(chunk->bytes, rest, *nrest);
 	for (i = 0, total = 0; total < len; i++) {
-		size_t part = iov[i].iov_len < len - total ? iov[i].iov_len :
-							     len - total;
+		size_t part =
+		    iov[i].iov_len < len - total ? iov[i].iov_len : len - total;
 
 		memcpy(chunk->bytes + *nrest + total, iov[i].iov_base, part);
 		total += part;
@@ -296,8 +296,8 @@ lose(size_t bytes)
 	for (i = 1; i <= MESSAGES; i++)
 		post(&a, i, i % 10 == 0 ? 20000 : 100, 4000);
 	while (bytes > 0) {
-		size_t n = carry(&a, &b, bytes < 777 ? bytes : 777, to_b,
-		    &nto_b);
+		size_t n =
+		    carry(&a, &b, bytes < 777 ? bytes : 777, to_b, &nto_b);
 
 		(void)carry(&b, &a, 0, to_a, &nto_a);
 		if (n == 0)
@@ -320,7 +320,7 @@ lose(size_t bytes)
 int
 main(void)
 {
-	static const size_t steps[] = { 1, 2, 3, 7, 100, 4097, 0 };
+	static const size_t steps[] = {1, 2, 3, 7, 100, 4097, 0};
 	size_t i;
 
 	for (i = 0; i < sizeof steps / sizeof steps[0]; i++) {

@@ -89,7 +89,7 @@ cut_in_time(struct hm_router *router, struct hm_router *other, unsigned cuts)
 int
 main(void)
 {
-	static const struct router_ops ops = { greet, NULL, NULL, NULL };
+	static const struct router_ops ops = {greet, NULL, NULL, NULL};
 	struct hm_limits limits;
 	struct hm_error err;
 	struct hm_loop *loop = hm_loop_new(NULL, &err);
@@ -98,7 +98,7 @@ main(void)
 	struct hm_proc *a, *b;
 	struct hm_actor *from;
 	struct hm_id dest;
-	struct hm_draft draft = { NULL, &dest, "n", 0, 0, NULL, NULL };
+	struct hm_draft draft = {NULL, &dest, "n", 0, 0, NULL, NULL};
 	struct hm_envelope *env = NULL;
 	uint64_t n = 1;
 	unsigned cuts = 0;

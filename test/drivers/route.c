@@ -25,8 +25,7 @@ greet(void *arg, struct router_greeting *g, struct hm_error *err)
 	(void)arg;
 	(void)err;
 	if (g->name[0] == '\0')
-		(void)snprintf(g->name, sizeof g->name, "client-%u",
-		    ++clients);
+		(void)snprintf(g->name, sizeof g->name, "client-%u", ++clients);
 	return 0;
 }
 
@@ -90,7 +89,7 @@ attach(struct hm_loop *loop, const char *host, const char *name)
 static void
 flood(struct hm_loop *loop, struct hm_actor *from, const struct hm_id *dest)
 {
-	struct hm_draft draft = { NULL, dest, "n", 0, 0, NULL, NULL };
+	struct hm_draft draft = {NULL, dest, "n", 0, 0, NULL, NULL};
 	struct hm_envelope *env = NULL;
 	uint64_t n = 1;
 
@@ -114,9 +113,9 @@ flood(struct hm_loop *loop, struct hm_actor *from, const struct hm_id *dest)
 }
 
 static void
-large(struct hm_actor *from, const struct hm_id *dest)
+large(struct hm_actor *from, const struct hm_id *dest, size_t len)
 {
-	size_t len = 3000000, i;
+	size_t i;
 	unsigned char *p = malloc(len);
 	struct hm_envelope *answer;
 	struct hm_error err;
@@ -137,8 +136,7 @@ static void
 come_back(struct hm_loop *loop, struct hm_actor *from, const char *host)
 {
 	struct hm_id dest;
-	struct hm_draft draft = { NULL, &dest, "n", 0, HM_ENV_NOW, NULL,
-		NULL };
+	struct hm_draft draft = {NULL, &dest, "n", 0, HM_ENV_NOW, NULL, NULL};
 	struct hm_envelope *env;
 	char want[200];
 
@@ -149,8 +147,8 @@ come_back(struct hm_loop *loop, struct hm_actor *from, const char *host)
 	CHECK(hm_post(from, env) == 0);
 	while (returned == 0)
 		CHECK(hm_loop_turn(loop, 5000) == 0);
-	(void)snprintf(want, sizeof want, "not sent: no proc 'nobody' on %s",
-	    host);
+	(void)snprintf(
+	    want, sizeof want, "not sent: no proc 'nobody' on %s", host);
 	if (strcmp(returned_why, want) != 0)
 		fprintf(stderr, "%s\n", returned_why);
 	CHECK(strcmp(returned_why, want) == 0);
@@ -160,7 +158,7 @@ come_back(struct hm_loop *loop, struct hm_actor *from, const char *host)
 static void
 run(const char *backend, const char *addr)
 {
-	static const struct router_ops ops = { greet, NULL, gone, NULL };
+	static const struct router_ops ops = {greet, NULL, gone, NULL};
 	struct hm_limits limits;
 	struct hm_error err;
 	struct hm_loop *loop = hm_loop_new(backend, &err);
@@ -177,8 +175,8 @@ run(const char *backend, const char *addr)
 	router = router_new(loop, &limits, &ops, &router, &err);
 	CHECK(router != NULL);
 	CHECK(hm_addr_parse(&where, addr, HM_ADDR_LISTEN, &err) == 0);
-	if (router_serve(router, &where, "/tmp", 0600, false, &got_addr,
-		&err) == -1)
+	if (router_serve(
+		router, &where, "/tmp", 0600, false, &got_addr, &err) == -1)
 		fprintf(stderr, "%s\n", err.text);
 	CHECK(router_own(router, got_addr.text) == 0);
 	service = hm_proc_on_router(router, "service", &err);
@@ -196,14 +194,14 @@ run(const char *backend, const char *addr)
 	hm_id_set(&dest, got_addr.text, hm_proc_id(b)->proc, "main", 0, 0);
 	flood(loop, from, &dest);
 	(void)snprintf(dest.actor, sizeof dest.actor, "echo");
-	large(from, &dest);
+	large(from, &dest, 3000000);
 	for (i = 0; i < 2000; i++) {
 		answer = hm_call(from, &dest, "ping", 4, 5000, &err);
 		CHECK(answer != NULL && hm_payload_len(answer) == 4);
 		hm_envelope_free(answer);
 	}
 	(void)snprintf(dest.proc, sizeof dest.proc, "service");
-	large(from, &dest);
+	large(from, &dest, 500000);
 	come_back(loop, from, got_addr.text);
 
 	/* A stand-alone proc: its own address, both ways. */
@@ -235,7 +233,7 @@ run(const char *backend, const char *addr)
 int
 main(void)
 {
-	static const char *const backends[] = { "poll", NULL };
+	static const char *const backends[] = {"poll", NULL};
 	char path[64];
 	int i;
 

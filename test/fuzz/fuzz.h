@@ -45,10 +45,10 @@ main(int argc, char **argv)
 #endif
 
 /* True or the process ends: a finding. */
-#define MUST(what)                                                             \
-	do {                                                                   \
-		if (!(what))                                                   \
-			__builtin_trap();                                      \
+#define MUST(what)                        \
+	do {                              \
+		if (!(what))              \
+			__builtin_trap(); \
 	} while (0)
 
 #endif

@@ -11,8 +11,8 @@ static int
 on_data(struct link *link, const struct hm_record *rec, struct chunk *chunk,
     unsigned char *p, uint32_t cost, struct hm_error *err)
 {
-	static const struct settlement delivered = { HM_DELIVERED, { "", 0 },
-		{ "", 0 }, true };
+	static const struct settlement delivered = {
+	    HM_DELIVERED, {"", 0}, {"", 0}, true};
 	struct hm_head head;
 
 	(void)chunk;
@@ -53,8 +53,8 @@ on_unused(struct link *link)
 	(void)link;
 }
 
-static const struct link_ops ops = { on_data, on_abort, on_bye, on_due,
-	on_unused };
+static const struct link_ops ops = {
+    on_data, on_abort, on_bye, on_due, on_unused};
 
 static void
 feed(struct link *link, const uint8_t *data, size_t size)
@@ -78,8 +78,7 @@ feed(struct link *link, const uint8_t *data, size_t size)
 		if (used == -1)
 			break;
 		MUST((size_t)used <= have);
-		memmove(chunk->bytes, chunk->bytes + used,
-		    have - (size_t)used);
+		memmove(chunk->bytes, chunk->bytes + used, have - (size_t)used);
 		have -= (size_t)used;
 		link_gather(link);
 		link_pump(link);
@@ -93,7 +92,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct chunk_arena arena;
-	struct credit_pool pool = { 1 << 20, 0 };
+	struct credit_pool pool = {1 << 20, 0};
 	struct hm_limits limits;
 	struct link link;
 

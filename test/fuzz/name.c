@@ -18,7 +18,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text[size] = '\0';
 	if (hm_addr_parse(&addr, text, HM_ADDR_LISTEN, NULL) == 0) {
 		MUST(hm_addr_parse(&addr2, addr.text, HM_ADDR_LISTEN, NULL) ==
-		    0);
+		     0);
 		MUST(strcmp(addr.text, addr2.text) == 0);
 	}
 	if (hm_id_parse(&id, text, NULL) == 0) {

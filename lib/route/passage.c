@@ -1,0 +1,90 @@
+/*
+ * Passages: messages whose pieces are still coming in over a link, each on its
+ * way to another link, or being put together for a local proc.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "route/peer.h"
+
+/* A payload is not believed to come before it does. */
+#define PAYLOAD_FIRST ((size_t)64 * 1024)
+
+struct passage *
+passage_find(struct peer *from, uint64_t number)
+{
+	struct passage *passage = from->passages;
+
+	while (passage != NULL && passage->number != number)
+		passage = passage->next;
+	return passage;
+}
+
+void
+passage_end(struct peer *from, struct passage *passage)
+{
+	struct passage **p = &from->passages;
+
+	while (*p != passage)
+		p = &(*p)->next;
+	*p = passage->next;
+	from->npassages--;
+	hm_envelope_free(passage->env);
+	free(passage);
+}
+
+void
+passages_to_end(struct hm_router *router, const struct peer *to)
+{
+	struct peer *peer;
+	struct passage *passage;
+
+	for (peer = router->peers; peer != NULL; peer = peer->next) {
+		for (passage = peer->passages; passage != NULL;
+		     passage = passage->next) {
+			if (passage->to == to)
+				passage->to = NULL;
+		}
+	}
+}
+
+void
+passages_free(struct peer *peer)
+{
+	static const struct settlement how = {
+	    HM_NOT_SENT, {"sender has gone", 15}, {"", 0}, false};
+	struct passage *passage;
+
+	while ((passage = peer->passages) != NULL) {
+		if (passage->to != NULL)
+			link_abort(&passage->to->link, passage->out, &how);
+		passage_end(peer, passage);
+	}
+}
+
+/* Bytes of payload are added to what is being put together. */
+int
+passage_collect(struct passage *passage, const unsigned char *p, size_t len)
+{
+	struct hm_envelope *env = passage->env;
+	uint64_t whole = env->payload_len + passage->missing;
+	unsigned char *payload;
+	size_t room = passage->room;
+
+	if (len > room - env->payload_len) {
+		room = room == 0 ? PAYLOAD_FIRST : room * 2;
+		if (room < env->payload_len + len)
+			room = env->payload_len + len;
+		if (room > whole)
+			room = (size_t)whole;
+		payload = realloc(env->payload, room);
+		if (payload == NULL)
+			return -1;
+		env->payload = payload;
+		passage->room = room;
+	}
+	if (len > 0)
+		memcpy(env->payload + env->payload_len, p, len);
+	env->payload_len += len;
+	return 0;
+}
