@@ -310,6 +310,8 @@ static void
 break_off(struct runner *r)
 {
 	r->broken = r->answered = true;
+	if (r->why[0] == '\0')
+		(void)snprintf(r->why, sizeof r->why, "broken off");
 	if (!r->ended && r->init.children == NULL)
 		runner_ended(r); /* --exec, and nothing runs */
 	else if (!r->ended)

@@ -28,8 +28,8 @@ struct mode {
 	/* Is all that CMD printed posted? */
 	bool (*dry)(const struct runner *r);
 	void (*fini)(struct runner *r);
-	/* msg came back and is the mode's to free, after runner_forget; NULL:
-	 * it is logged. */
+	/* msg (borrowed) came back: runner_forget, now or later.  NULL: it is
+	 * logged. */
 	void (*returned)(struct runner *r, struct hm_envelope *msg);
 };
 
