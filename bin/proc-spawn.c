@@ -51,6 +51,7 @@ struct list {
 struct spawn_options {
 	const char *host;
 	struct list config, env, outputs;
+	const char *pairs[2 * LIST_MAX + 1]; /* of config */
 	bool json, timed;
 	struct hm_limits limits;
 	struct job job;
@@ -140,29 +141,28 @@ read_options(struct spawn_options *options, int argc, char **argv)
 }
 
 /* Each KEY=VALUE is tried, and becomes two strings. */
-static const char *const *
-read_config(struct list *config)
+static void
+read_config(struct spawn_options *options)
 {
-	static const char *pairs[2 * LIST_MAX + 1];
 	struct hm_limits scratch;
 	struct hm_error err;
 	char *text, *equals;
 	size_t i;
 
 	hm_limits_init(&scratch);
-	for (i = 0; i < config->n; i++) {
-		text = strdup(config->text[i]);
+	for (i = 0; i < options->config.n; i++) {
+		text = strdup(options->config.text[i]);
 		equals = text == NULL ? NULL : strchr(text, '=');
 		if (equals == NULL)
 			tool_usage(&tool, "option -c: '%s' is no KEY=VALUE",
-			    config->text[i]);
+			    options->config.text[i]);
 		*equals = '\0';
 		if (hm_limits_set(&scratch, text, equals + 1, &err) == -1)
 			tool_usage(&tool, "option -c: %s", err.text);
-		pairs[2 * i] = text;
-		pairs[2 * i + 1] = equals + 1;
+		options->pairs[2 * i] = text;
+		options->pairs[2 * i + 1] = equals + 1;
 	}
-	return pairs;
+	options->job.config = options->pairs;
 }
 
 static void
@@ -247,13 +247,14 @@ open_stdio(void)
 int
 main(int argc, char **argv)
 {
-	static struct spawn_options options;
+	struct spawn_options options;
 	struct hm_addr host;
 	int status;
 
 	open_stdio();
+	memset(&options, 0, sizeof options);
 	read_options(&options, argc, argv);
-	options.job.config = read_config(&options.config);
+	read_config(&options);
 	check_outputs(&options);
 	tool_limits(&tool, &options.limits);
 	options.job.limits = &options.limits;

@@ -26,7 +26,8 @@ struct hm_loop;
 
 enum hm_level { HM_LOG_ERROR, HM_LOG_WARNING, HM_LOG_INFO, HM_LOG_DEBUG };
 
-/* A descriptor watched (borrowed): fn gets the POLL* bits that are true. */
+/* A descriptor watched (borrowed): fn gets the POLL* bits that are true.  One
+ * watch a descriptor, and it is stopped before the descriptor is closed. */
 struct hm_watch {
 	void (*fn)(void *arg, int fd, short revents);
 	void *arg;
@@ -35,12 +36,14 @@ struct hm_watch {
 	size_t slot;  /* the loop's */
 };
 
-/* Fires once, at a time of the monotonic clock. */
+/* Fires once, at a time of the monotonic clock; those due at the same time in
+ * the order they were started. */
 struct hm_timer {
 	void (*fn)(void *arg);
 	void *arg;
-	uint64_t due;  /* milliseconds */
-	size_t slot;   /* the loop's: 0 = not set */
+	uint64_t due;	/* milliseconds */
+	uint64_t order; /* the loop's */
+	size_t slot;	/* the loop's: 0 = not set */
 };
 
 /* Runs once at the end of the turn, after every ready descriptor was served:
@@ -52,14 +55,15 @@ struct hm_task {
 	bool queued;
 };
 
-/* NULL with a sentence (ENOMEM, EMFILE).  backend: NULL for the best there is,
- * "poll" or "epoll" to insist. */
+/* NULL with a sentence (ENOMEM, EMFILE; EINVAL for no such backend).  backend:
+ * NULL for the best there is, "poll" or "epoll" to insist. */
 struct hm_loop *hm_loop_new(const char *backend, struct hm_error *err);
 void hm_loop_free(struct hm_loop *loop);
 
-/* Starts or changes; 0 or -1 with errno (ENOMEM, ENOSPC). */
-int hm_watch_start(struct hm_loop *loop, struct hm_watch *watch, int fd,
-    short events);
+/* Starts or changes; 0 or -1 with errno (ENOMEM, ENOSPC, EBADF; with epoll also
+ * EPERM for a file, which is always ready, and EEXIST). */
+int hm_watch_start(
+    struct hm_loop *loop, struct hm_watch *watch, int fd, short events);
 void hm_watch_stop(struct hm_loop *loop, struct hm_watch *watch);
 /* ms from now, 0 = in the next turn; -1 ENOMEM. */
 int hm_timer_start(struct hm_loop *loop, struct hm_timer *timer, uint64_t ms);
@@ -96,8 +100,8 @@ void hm_loop_wake(struct hm_loop *loop);
 int hm_loop_fill(struct hm_loop *loop, struct pollfd *fds, size_t max,
     size_t *n, int *timeout_ms);
 int hm_loop_step(struct hm_loop *loop, struct pollfd *fds, size_t n);
-/* One descriptor readable when a turn would find something (its timers
- * included); -1 ENOTSUP where poll is underneath. */
+/* One descriptor (the loop's) readable when a turn would find something, its
+ * timers and tasks included; -1 ENOTSUP where poll is underneath. */
 int hm_loop_fd(struct hm_loop *loop);
 
 /* Milliseconds of the monotonic clock, read once a turn. */

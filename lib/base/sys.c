@@ -1,6 +1,8 @@
 /*
  * What differs between systems: descriptors, clocks and processes.  Sockets
- * are in sys_socket.c.
+ * are in sys_socket.c.  Where Linux can do more than POSIX says, the other
+ * branch gives the same answer more slowly, or ENOTSUP where there is none; who
+ * calls has to live with that.
  */
 #ifdef __linux__
 #define _GNU_SOURCE
@@ -11,6 +13,7 @@
 #ifdef __linux__
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
 #endif
 #include <sys/wait.h>
@@ -49,21 +52,32 @@ sys_wall(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+/* Up to 256 bytes come in one piece from either. */
 int
 sys_random(void *buf, size_t len)
 {
-	int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
 	ssize_t n;
+#ifdef __linux__
+	/* Needs neither a descriptor nor a /dev. */
+	do
+		n = getrandom(buf, len, 0);
+	while (n == -1 && errno == EINTR);
+#else
+	int code, fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
 
 	if (fd == -1)
 		return -1;
 	do
 		n = read(fd, buf, len);
 	while (n == -1 && errno == EINTR);
+	code = errno;
 	(void)close(fd);
+	errno = code;
+#endif
 	if (n == (ssize_t)len)
 		return 0;
-	errno = EIO;
+	if (n != -1)
+		errno = EIO;
 	return -1;
 }
 
@@ -115,9 +129,8 @@ sys_close_from(int first, int keep)
 	if (keep < first) {
 		if (syscall(SYS_close_range, (unsigned)first, ~0u, 0u) == 0)
 			return;
-	} else if ((keep == first ||
-		       syscall(SYS_close_range, (unsigned)first,
-			   (unsigned)keep - 1, 0u) == 0) &&
+	} else if ((keep == first || syscall(SYS_close_range, (unsigned)first,
+					 (unsigned)keep - 1, 0u) == 0) &&
 		   syscall(SYS_close_range, (unsigned)keep + 1, ~0u, 0u) == 0) {
 		return;
 	}
@@ -185,7 +198,8 @@ sys_pidfd_signal(int pidfd, int sig)
 }
 
 #ifdef __linux__
-/* The numbers in one children file; n counts on from what there is. */
+/* The numbers in one children file; n counts on from what there is.  -1: it
+ * cannot be told, which is not the same as none. */
 static long
 read_children(const char *path, pid_t *pids, size_t max, long n)
 {
@@ -193,7 +207,7 @@ read_children(const char *path, pid_t *pids, size_t max, long n)
 	int pid;
 
 	if (file == NULL)
-		return n;
+		return errno == ENOENT || errno == ESRCH ? n : -1;
 	while (fscanf(file, "%d", &pid) == 1) {
 		if ((size_t)n < max)
 			pids[n] = pid;
@@ -212,19 +226,27 @@ sys_children(pid_t pid, pid_t *pids, size_t max)
 	struct dirent *task;
 	DIR *dir;
 	long n = 0;
+	int code;
 
 	(void)snprintf(path, sizeof path, "/proc/%ld/task", (long)pid);
 	dir = opendir(path);
+	if (dir == NULL && errno == ENOENT) {
+		if (kill(pid, 0) == -1 && errno == ESRCH)
+			return 0;
+		errno = ENOTSUP; /* it lives: there is no /proc */
+	}
 	if (dir == NULL)
-		return errno == ENOENT || errno == ESRCH ? 0 : -1;
-	while ((task = readdir(dir)) != NULL) {
+		return -1;
+	while (n != -1 && (task = readdir(dir)) != NULL) {
 		if (task->d_name[0] == '.')
 			continue;
 		(void)snprintf(path, sizeof path, "/proc/%ld/task/%s/children",
 		    (long)pid, task->d_name);
 		n = read_children(path, pids, max, n);
 	}
+	code = errno;
 	(void)closedir(dir);
+	errno = code;
 	return n;
 #else
 	(void)pid;
@@ -258,8 +280,8 @@ sys_spawn(int (*fn)(void *arg), void *arg)
 
 	if (stack == MAP_FAILED)
 		return -1;
-	pid = clone(fn, stack + SPAWN_STACK, CLONE_VM | CLONE_VFORK | SIGCHLD,
-	    arg);
+	pid = clone(
+	    fn, stack + SPAWN_STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, arg);
 	code = errno;
 	(void)munmap(stack, SPAWN_STACK);
 	errno = code;
@@ -307,8 +329,8 @@ sys_reap(pid_t pid, int *status, double *cpu, uint64_t *peak)
 	if (got > 0) {
 		*peak = (uint64_t)used.ru_maxrss * 1024;
 		*cpu = (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
-		    (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) /
-			1e6;
+		       (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) /
+			   1e6;
 	}
 #endif
 	return got;

@@ -17,7 +17,7 @@
 /* Milliseconds of the monotonic clock; seconds of the wall clock. */
 uint64_t sys_now(void);
 double sys_wall(void);
-/* len random bytes: 0 or -1. */
+/* len <= 256 random bytes: 0 or -1. */
 int sys_random(void *buf, size_t len);
 
 /* Descriptors born CLOEXEC (and NONBLOCK where it says so). */
@@ -33,8 +33,8 @@ void sys_close_others(int keep);
 /*
  * Listens on addr (any, wildcard and port 0 resolved into *got).  dir is where
  * "unix" chooses a name.  A stale socket at a path is replaced only when
- * replace is set.  mode: permissions of a Unix socket.  The descriptor, or -1
- * with a sentence.
+ * replace is set, anything but a socket never.  mode: permissions of a Unix
+ * socket.  The descriptor, or -1 with a sentence.
  */
 int sys_listen(const struct hm_addr *addr, const char *dir, unsigned mode,
     bool replace, struct hm_addr *got, struct hm_error *err);
@@ -59,7 +59,7 @@ int sys_parent_death(int sig);	/* 0; ENOTSUP elsewhere (-1) */
 int sys_pidfd(pid_t pid);
 int sys_pidfd_signal(int pidfd, int sig);
 /* The children of pid (all of its threads') into pids; the number there are
- * (may be more than max), or -1 ENOTSUP. */
+ * (may be more than max), or -1 when that cannot be told: ENOTSUP, EMFILE. */
 long sys_children(pid_t pid, pid_t *pids, size_t max);
 /*
  * Runs fn(arg), which must end in exec or _exit and may do only what a signal

@@ -1,6 +1,10 @@
 /*
  * Sockets: made CLOEXEC and nonblocking in one place, listened on, dialed, and
  * who is at the other end.
+ *
+ * A Unix socket is never more open than its mode, not for an instant, and what
+ * stands in the way of one is removed only if it is a socket that nobody serves
+ * any more.
  */
 #ifdef __linux__
 #define _GNU_SOURCE
@@ -36,19 +40,36 @@ union any_addr {
 	struct sockaddr_in6 v6;
 };
 
+#ifndef __linux__
+/* What Linux does in the call that makes the socket. */
+static int
+born(int fd)
+{
+	int code;
+
+	if (fd == -1)
+		return -1;
+	if (sys_cloexec(fd) == -1 || sys_nonblock(fd) == -1) {
+		code = errno;
+		(void)close(fd);
+		errno = code;
+		return -1;
+	}
+#ifdef SO_NOSIGPIPE
+	code = 1;
+	(void)setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &code, sizeof code);
+#endif
+	return fd;
+}
+#endif
+
 static int
 open_socket(int family)
 {
-#ifdef SOCK_CLOEXEC
+#ifdef __linux__
 	return socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 #else
-	int fd = socket(family, SOCK_STREAM, 0);
-
-	if (fd != -1 && (sys_cloexec(fd) == -1 || sys_nonblock(fd) == -1)) {
-		(void)close(fd);
-		return -1;
-	}
-	return fd;
+	return born(socket(family, SOCK_STREAM, 0));
 #endif
 }
 
@@ -58,20 +79,7 @@ sys_accept(int fd)
 #ifdef __linux__
 	return accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 #else
-	int got = accept(fd, NULL, NULL);
-
-	if (got != -1 && (sys_cloexec(got) == -1 || sys_nonblock(got) == -1)) {
-		(void)close(got);
-		return -1;
-	}
-#ifdef SO_NOSIGPIPE
-	if (got != -1) {
-		int on = 1;
-
-		(void)setsockopt(got, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
-	}
-#endif
-	return got;
+	return born(accept(fd, NULL, NULL));
 #endif
 }
 
@@ -264,23 +272,74 @@ alive(const union any_addr *to, socklen_t len)
 	return done == 0;
 }
 
-/* Binds under a umask, so that the socket is never more open than mode. */
+/* Removes what is left of a dead server.  A file refuses connections too. */
+static bool
+remove_stale(const union any_addr *to, socklen_t len)
+{
+	const char *path = to->un.sun_path;
+	struct stat st;
+
+	if (path[0] == '\0' || lstat(path, &st) == -1)
+		return false;
+	return S_ISSOCK(st.st_mode) && !alive(to, len) && unlink(path) == 0;
+}
+
+/* The umask belongs to all threads of the process: Linux does without it, there
+ * the file takes its mode from the socket, less the umask. */
+static int
+bind_closed(int fd, const union any_addr *to, socklen_t len, unsigned mode)
+{
+#ifdef __linux__
+	const char *path = to->un.sun_path;
+
+	if (path[0] == '\0')
+		return bind(fd, &to->any, len);
+	if (fchmod(fd, (mode_t)mode) == -1 || bind(fd, &to->any, len) == -1)
+		return -1;
+	return chmod(path, (mode_t)mode);
+#else
+	mode_t mask = umask((mode_t)(~mode & 0777));
+	int done = bind(fd, &to->any, len), code = errno;
+
+	(void)umask(mask);
+	errno = code;
+	return done;
+#endif
+}
+
 static int
 bind_unix(int fd, const union any_addr *to, socklen_t len, unsigned mode,
     bool replace)
 {
-	mode_t mask = umask((mode_t)(~mode & 0777));
-	int done = bind(fd, &to->any, len), code = errno;
+	int done = bind_closed(fd, to, len, mode);
 
-	if (done == -1 && code == EADDRINUSE && replace &&
-	    to->un.sun_path[0] != '\0' && !alive(to, len) &&
-	    unlink(to->un.sun_path) == 0) {
-		done = bind(fd, &to->any, len);
-		code = errno;
+	if (done == -1 && errno == EADDRINUSE && replace) {
+		if (remove_stale(to, len))
+			return bind_closed(fd, to, len, mode);
+		errno = EADDRINUSE;
 	}
-	(void)umask(mask);
-	errno = code;
 	return done;
+}
+
+/* Every interface, also where there is no IPv6. */
+static int
+open_wildcard(union any_addr *to, socklen_t *len)
+{
+	int off = 0, fd = open_socket(AF_INET6);
+	in_port_t port = to->v6.sin6_port;
+
+	if (fd != -1) {
+		(void)setsockopt(
+		    fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+		return fd;
+	}
+	if (errno != EAFNOSUPPORT)
+		return -1;
+	memset(to, 0, sizeof *to);
+	to->v4.sin_family = AF_INET;
+	to->v4.sin_port = port;
+	*len = sizeof to->v4;
+	return open_socket(AF_INET);
 }
 
 /* What was chosen by the system, read back. */
@@ -289,7 +348,8 @@ listened_on(int fd, const struct hm_addr *addr, struct hm_addr *got)
 {
 	union any_addr at;
 	socklen_t len = sizeof at;
-	char host[INET6_ADDRSTRLEN];
+	char host[INET6_ADDRSTRLEN] = "*";
+	bool six;
 	unsigned port;
 
 	*got = *addr;
@@ -298,20 +358,16 @@ listened_on(int fd, const struct hm_addr *addr, struct hm_addr *got)
 		return 0;
 	if (getsockname(fd, &at.any, &len) == -1)
 		return -1;
-	if (at.any.sa_family == AF_INET) {
-		port = ntohs(at.v4.sin_port);
-		(void)inet_ntop(AF_INET, &at.v4.sin_addr, host, sizeof host);
-		(void)snprintf(
-		    got->text, sizeof got->text, "tcp:%s:%u", host, port);
-		return 0;
-	}
-	port = ntohs(at.v6.sin6_port);
-	(void)inet_ntop(AF_INET6, &at.v6.sin6_addr, host, sizeof host);
+	six = at.any.sa_family == AF_INET6;
+	port = ntohs(six ? at.v6.sin6_port : at.v4.sin_port);
 	if (addr->wildcard)
-		(void)snprintf(got->text, sizeof got->text, "tcp:*:%u", port);
+		six = false;
+	else if (six)
+		(void)inet_ntop(AF_INET6, &at.v6.sin6_addr, host, sizeof host);
 	else
-		(void)snprintf(
-		    got->text, sizeof got->text, "tcp:[%s]:%u", host, port);
+		(void)inet_ntop(AF_INET, &at.v4.sin_addr, host, sizeof host);
+	(void)snprintf(got->text, sizeof got->text, "tcp:%s%s%s:%u",
+	    six ? "[" : "", host, six ? "]" : "", port);
 	return 0;
 }
 
@@ -336,7 +392,7 @@ sys_listen(const struct hm_addr *addr, const char *dir, unsigned mode,
 	struct hm_addr where = *addr;
 	union any_addr to;
 	socklen_t len;
-	int fd, code, on = 1, off = 0, done;
+	int fd, code, on = 1, done;
 
 	if (where.any && where.transport == HM_TRANSPORT_UNIX &&
 	    choose_path(&where, dir, err) == -1)
@@ -346,15 +402,13 @@ sys_listen(const struct hm_addr *addr, const char *dir, unsigned mode,
 		    where.text, sizeof where.text, "tcp:127.0.0.1:0");
 	if (any_addr(&where, &to, &len, err) == -1)
 		return -1;
-	fd = open_socket(to.any.sa_family);
+	fd = where.wildcard ? open_wildcard(&to, &len)
+			    : open_socket(to.any.sa_family);
 	if (fd == -1)
 		return hm_fail(err, errno, "address '%s': %s", where.text,
 		    strerror(errno));
 	if (where.transport == HM_TRANSPORT_TCP) {
 		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-		if (where.wildcard)
-			(void)setsockopt(
-			    fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
 		done = bind(fd, &to.any, len);
 	} else {
 		done = bind_unix(fd, &to, len, mode, replace);
@@ -374,17 +428,10 @@ static int
 check_dir(const char *dir, bool make, struct hm_error *err)
 {
 	struct stat st;
-	mode_t mask;
-	int done;
 
-	if (make) {
-		mask = umask(077);
-		done = mkdir(dir, 0700);
-		(void)umask(mask);
-		if (done == -1 && errno != EEXIST)
-			return hm_fail(err, errno, "directory '%s': %s", dir,
-			    strerror(errno));
-	}
+	if (make && mkdir(dir, 0700) == -1 && errno != EEXIST)
+		return hm_fail(
+		    err, errno, "directory '%s': %s", dir, strerror(errno));
 	if (lstat(dir, &st) == -1)
 		return make ? hm_fail(err, errno, "directory '%s': %s", dir,
 				  strerror(errno))
@@ -414,7 +461,7 @@ sys_socket_dir(char *buf, size_t size, bool make, struct hm_error *err)
 		n = snprintf(buf, size, "/tmp/hostmux-%ld", (long)geteuid());
 	if (n < 0 || (size_t)n >= size)
 		return hm_fail(err, ENAMETOOLONG,
-		    "directory '%.100s': path longer than %zu bytes", run,
+		    "directory '%.100s…': path longer than %zu bytes", buf,
 		    size - 1);
 	return check_dir(buf, make, err);
 }

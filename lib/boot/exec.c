@@ -2,9 +2,9 @@
  * --exec: CMD runs once for each message, at most so many at a time.
  *
  * The payload is its stdin, what it prints the answer, and its end with 0 makes
- * the message delivered: so it is posted first and settled after.  A run is over
- * when its process has ended and its pipes were read dry; what it left running
- * lives on, as it would in a shell, until the proc ends.
+ * the message delivered: so it is posted first and settled after.  A run is
+ * over when its process has ended and its pipes were read dry; what it left
+ * running lives on, as it would in a shell, until the proc ends.
  */
 #include <errno.h>
 #include <ctype.h>
@@ -81,8 +81,8 @@ static void
 put(struct variables *v, const char *name, struct hm_slice value)
 {
 	size_t room = sizeof v->text - v->len;
-	int n = snprintf(v->text + v->len, room, "%s=%.*s", name,
-	    (int)value.n, value.p);
+	int n = snprintf(
+	    v->text + v->len, room, "%s=%.*s", name, (int)value.n, value.p);
 
 	if (n < 0 || (size_t)n >= room)
 		return;
@@ -362,12 +362,12 @@ start_child(struct run *run, struct hm_error *err)
 	run->child.arg = run;
 	if (open_pipes(run, &spawn) == -1 ||
 	    variables_init(&variables, run->msg) == -1) {
-		(void)hm_fail(err, errno, "%s: %s", r->argv[0],
-		    strerror(errno));
+		(void)hm_fail(
+		    err, errno, "%s: %s", r->argv[0], strerror(errno));
 	} else {
 		spawn.env = variables.list;
-		done = child_start(
-		    &run->child, &r->init, &spawn, &ignored, err);
+		done =
+		    child_start(&run->child, &r->init, &spawn, &ignored, err);
 	}
 	free(variables.list);
 	if (spawn.in != -1)

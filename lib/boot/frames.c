@@ -152,8 +152,8 @@ frames_take(struct hm_actor *self, struct hm_envelope *msg)
 static struct hm_envelope *
 take_over(struct hm_envelope *env)
 {
-	struct hm_envelope *copy = hm_envelope_from_head(env->head,
-	    env->head_len);
+	struct hm_envelope *copy =
+	    hm_envelope_from_head(env->head, env->head_len);
 
 	if (copy != NULL) {
 		copy->payload = env->payload;
@@ -213,8 +213,8 @@ frame_size(const struct frames *f, struct hm_head *head, struct hm_error *err)
 }
 
 static struct hm_envelope *
-read_frame(const struct frames *f, const struct hm_head *head,
-    struct hm_error *err)
+read_frame(
+    const struct frames *f, const struct hm_head *head, struct hm_error *err)
 {
 	const unsigned char *p = (const unsigned char *)inlet_bytes(&f->in);
 	size_t len = (size_t)head->payload_len;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <hostmux/status.h>
+#include <hostmux/text.h>
 
 #include "boot/output.h"
 
@@ -22,7 +23,7 @@
 struct kept {
 	struct kept *next;
 	uint64_t time;
-	size_t len;
+	size_t len, cost;
 	char text[];
 };
 
@@ -35,8 +36,28 @@ drop_first(struct output *output)
 	if (output->first == NULL)
 		output->end = &output->first;
 	output->lines--;
-	output->bytes -= kept->len + 1;
+	output->bytes -= kept->cost;
 	free(kept);
+}
+
+/* What it takes in JSON, which is how it is published. */
+static size_t
+cost_of(const char *text, size_t len)
+{
+	bool valid = hm_text_is_utf8(text, len);
+	size_t i, cost = len + 3;
+	unsigned char c;
+
+	for (i = 0; i < len; i++) {
+		c = (unsigned char)text[i];
+		if (c < 0x20)
+			cost += 5;
+		else if (c == '"' || c == '\\')
+			cost++;
+		else if (c >= 0x80 && !valid)
+			cost += 2;
+	}
+	return cost;
 }
 
 static void
@@ -49,11 +70,12 @@ keep(struct output *output, const char *text, size_t len)
 	kept->next = NULL;
 	kept->time = (*output->clock)++;
 	kept->len = len;
+	kept->cost = cost_of(text, len);
 	memcpy(kept->text, text, len);
 	*output->end = kept;
 	output->end = &kept->next;
 	output->lines++;
-	output->bytes += len + 1;
+	output->bytes += kept->cost;
 	while (output->lines > HM_TAIL_LINES || output->bytes > HM_TAIL_BYTES)
 		drop_first(output);
 }

@@ -220,8 +220,8 @@ sink_open(struct sink *sink, struct hm_error *err)
 			O_NOCTTY,
 		    0666);
 		if (sink->fd == -1)
-			return hm_fail(err, errno, "output '%s': %s",
-			    sink->name, strerror(errno));
+			return hm_fail_kind(err, HM_ERR_CHANNEL, errno,
+			    "output '%s': %s", sink->name, strerror(errno));
 		break;
 	case SINK_STDOUT:
 		sink->fd = STDOUT_FILENO;

@@ -170,6 +170,8 @@ on_front(void *arg, const struct hm_json *line)
 		sup->released = true;
 	if (hm_json_u64(line, "signal", &sig) == -1 || sig == 0 || sig > 64)
 		return 0;
+	if (sup->manager == NULL) /* there is nobody yet to pass it to */
+		sup->ending = true;
 	for (i = 0; i < sup->job->count; i++) {
 		if (sup->wards[i].handle != NULL)
 			hm_handle_signal(sup->wards[i].handle, (int)sig);
@@ -226,9 +228,6 @@ reserve(struct supervisor *sup, struct hm_error *err)
 	unsigned i, n = sup->job->count;
 	char *text;
 
-	sup->wards = calloc(n, sizeof *sup->wards);
-	if (sup->wards == NULL)
-		return hm_fail(err, ENOMEM, "no memory");
 	hm_json_out_init(&out);
 	hm_json_open(&out, NULL, '{');
 	hm_json_put_string(&out, "op", "reserve");
@@ -437,8 +436,10 @@ supervise(const struct job *job, int front, int will)
 	sup.front.said = on_front;
 	sup.front.closed = on_front_closed;
 	sup.front.arg = &sup;
+	sup.wards = calloc(job->count, sizeof *sup.wards);
 	sup.loop = sup.front.loop = hm_loop_new(getenv("HOSTMUX_LOOP"), &err);
-	if (sup.loop == NULL || talk_start(&sup.front, front) == -1)
+	if (sup.wards == NULL || sup.loop == NULL ||
+	    talk_start(&sup.front, front) == -1)
 		_exit(1);
 	hm_loop_set_log(sup.loop, front_say_log, &sup);
 	if (bring_up(&sup, &err) == 0)

@@ -1,5 +1,10 @@
 /*
- * The loop.
+ * The loop: who is called in a turn, and when.
+ *
+ * Nothing here waits or sleeps but the backend, and that until something is
+ * due: an idle loop does not wake.  Everything a turn does is bounded (so many
+ * descriptors, the timers older than it, so many tasks), so that nothing that
+ * keeps itself busy can keep the others from being served.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -26,19 +31,34 @@ on_wake(void *arg, int fd, short revents)
 		continue;
 }
 
+/* The first that works, of that name if there is one. */
 static int
 choose_backend(struct hm_loop *loop, const char *name)
 {
-	loop->epoll_fd = loop->timer_fd = -1;
-	if (name != NULL && strcmp(name, "poll") == 0) {
-		loop->backend = &loop_poll;
-		return loop->backend->init(loop);
+	static const struct loop_backend *const all[] = {
+	    &loop_epoll, &loop_poll};
+	size_t i;
+
+	errno = EINVAL;
+	for (i = 0; i < sizeof all / sizeof all[0]; i++) {
+		if (name != NULL && strcmp(name, all[i]->name) != 0)
+			continue;
+		loop->backend = all[i];
+		if (all[i]->init(loop) == 0)
+			return 0;
 	}
-	loop->backend = &loop_epoll;
-	if (loop->backend->init(loop) == 0 || name != NULL)
-		return loop->epoll_fd == -1 ? -1 : 0;
-	loop->backend = &loop_poll;
-	return loop->backend->init(loop);
+	return -1;
+}
+
+static int
+start(struct hm_loop *loop, const char *backend, struct hm_error *err)
+{
+	if (choose_backend(loop, backend) == 0 && sys_pipe(loop->wake) == 0 &&
+	    hm_watch_start(loop, &loop->wake_watch, loop->wake[0], POLLIN) == 0)
+		return 0;
+	if (loop->backend == NULL)
+		return hm_fail(err, EINVAL, "no loop backend '%s'", backend);
+	return hm_fail(err, errno, "cannot make a loop: %s", strerror(errno));
 }
 
 struct hm_loop *
@@ -53,11 +73,10 @@ hm_loop_new(const char *backend, struct hm_error *err)
 	loop->tasks_end = &loop->tasks;
 	loop->wake[0] = loop->wake[1] = -1;
 	loop->wake_watch.fn = on_wake;
+	loop->epoll_fd = loop->timer_fd = -1;
 	loop->now = sys_now();
-	if (choose_backend(loop, backend) == 0 && sys_pipe(loop->wake) == 0 &&
-	    hm_watch_start(loop, &loop->wake_watch, loop->wake[0], POLLIN) == 0)
+	if (start(loop, backend, err) == 0)
 		return loop;
-	(void)hm_fail(err, errno, "cannot make a loop: %s", strerror(errno));
 	hm_loop_free(loop);
 	return NULL;
 }
@@ -70,7 +89,7 @@ hm_loop_free(struct hm_loop *loop)
 	if (loop == NULL)
 		return;
 	signals_fini(loop);
-	if (loop->backend->fini != NULL)
+	if (loop->backend != NULL && loop->backend->fini != NULL)
 		loop->backend->fini(loop);
 	if (loop->wake[0] != -1) {
 		(void)close(loop->wake[0]);
@@ -115,11 +134,15 @@ watch_remove(struct hm_loop *loop, struct hm_watch *watch)
 }
 
 int
-hm_watch_start(struct hm_loop *loop, struct hm_watch *watch, int fd,
-    short events)
+hm_watch_start(
+    struct hm_loop *loop, struct hm_watch *watch, int fd, short events)
 {
 	int old = watch->slot == 0 ? -1 : watch->events;
 
+	if (fd < 0) {
+		errno = EBADF;
+		return -1;
+	}
 	if (old != -1 && watch->fd != fd) {
 		hm_watch_stop(loop, watch);
 		old = -1;
@@ -162,6 +185,8 @@ hm_task_start(struct hm_loop *loop, struct hm_task *task)
 	task->next = NULL;
 	*loop->tasks_end = task;
 	loop->tasks_end = &task->next;
+	if (loop->tasks == task && loop->timer_fd != -1)
+		loop->backend->arm(loop);
 }
 
 void
@@ -191,9 +216,16 @@ run_tasks(struct hm_loop *loop)
 	}
 }
 
+int
+loop_timeout(const struct hm_loop *loop)
+{
+	return loop->tasks != NULL ? 0 : timers_timeout(loop);
+}
+
 static void
 serve(struct hm_loop *loop)
 {
+	uint64_t started = loop->started;
 	struct hm_watch *watch;
 	size_t i;
 
@@ -201,18 +233,20 @@ serve(struct hm_loop *loop)
 	for (i = 0; i < loop->nready; i++) {
 		watch = loop->ready[i].watch;
 		if (watch != NULL)
-			watch->fn(watch->arg, watch->fd,
-			    loop->ready[i].revents);
+			watch->fn(
+			    watch->arg, watch->fd, loop->ready[i].revents);
 	}
 	loop->nready = 0;
-	timers_run(loop);
+	timers_run(loop, started);
 	run_tasks(loop);
+	if (loop->timer_fd != -1)
+		loop->backend->arm(loop);
 }
 
 int
 hm_loop_turn(struct hm_loop *loop, int timeout_ms)
 {
-	int next = loop->tasks != NULL ? 0 : timers_timeout(loop);
+	int next = loop_timeout(loop);
 
 	if (next != -1 && (timeout_ms == -1 || next < timeout_ms))
 		timeout_ms = next;
@@ -255,35 +289,21 @@ int
 hm_loop_fill(struct hm_loop *loop, struct pollfd *fds, size_t max, size_t *n,
     int *timeout_ms)
 {
-	size_t i;
-
 	*n = loop->nwatches;
-	*timeout_ms = loop->tasks != NULL ? 0 : timers_timeout(loop);
+	*timeout_ms = loop_timeout(loop);
 	if (max < loop->nwatches) {
 		errno = ENOSPC;
 		return -1;
 	}
-	for (i = 0; i < loop->nwatches; i++) {
-		fds[i].fd = loop->watches[i]->fd;
-		fds[i].events = loop->watches[i]->events;
-		fds[i].revents = 0;
-	}
+	pollfds_fill(loop, fds);
 	return 0;
 }
 
 int
 hm_loop_step(struct hm_loop *loop, struct pollfd *fds, size_t n)
 {
-	size_t i;
-
 	loop->nready = 0;
-	for (i = 0; i < n && i < loop->nwatches && loop->nready < LOOP_READY;
-	    i++) {
-		if (fds[i].revents == 0 || fds[i].fd != loop->watches[i]->fd)
-			continue;
-		loop->ready[loop->nready].watch = loop->watches[i];
-		loop->ready[loop->nready++].revents = fds[i].revents;
-	}
+	pollfds_take(loop, fds, n);
 	serve(loop);
 	return 0;
 }

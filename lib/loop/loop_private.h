@@ -1,10 +1,12 @@
 /*
  * The loop's own: what its files share.
  *
- * A turn is: wait (backend) -> ready watches are called -> timers that are due
- * -> signals -> tasks.  "ready" is a snapshot taken before the first call-out;
- * stopping a watch strikes it out of the snapshot, so nothing stopped is called
- * and nothing freed is touched.
+ * A turn is: wait (backend) -> ready watches are called, the pipe of signals
+ * among them -> timers that are due -> tasks.  "ready" is a snapshot taken
+ * before the first call-out; stopping a watch strikes it out of the snapshot,
+ * so nothing stopped is called and nothing freed is touched.  A turn inside a
+ * callback takes a snapshot of its own and leaves none to the outer one: what
+ * that had not served yet is still ready in its next.
  */
 #ifndef HM_LOOP_PRIVATE_H
 #define HM_LOOP_PRIVATE_H
@@ -29,6 +31,8 @@ struct loop_backend {
 	void (*unset)(struct hm_loop *loop, struct hm_watch *watch);
 	/* Fills loop->ready and loop->nready.  0, or -1 (EINTR: nothing). */
 	int (*wait)(struct hm_loop *loop, int timeout_ms);
+	/* Sets timer_fd, if there is one, for what is due next. */
+	void (*arm)(struct hm_loop *loop);
 };
 extern const struct loop_backend loop_poll, loop_epoll;
 
@@ -39,10 +43,14 @@ struct hm_loop {
 	struct ready ready[LOOP_READY];
 	size_t nready;
 	struct pollfd *fds; /* poll's, as many as cfds */
-	size_t cfds, turn;  /* turn: where poll's next snapshot begins */
-	int epoll_fd, timer_fd;
+	size_t cfds, turn;  /* turn: where the next snapshot of poll begins */
+	struct registered *by_fd; /* epoll's, as many as cby_fd */
+	size_t cby_fd;
+	uint32_t serial;
+	int epoll_fd, timer_fd;	  /* timer_fd: -1 until hm_loop_fd is called */
 	struct hm_timer **timers; /* a heap; timer->slot is its place, from 1 */
 	size_t ntimers, ctimers;
+	uint64_t started; /* timers, ever */
 	struct hm_task *tasks, **tasks_end;
 	uint64_t now;
 	bool stopped;
@@ -55,9 +63,15 @@ struct hm_loop {
 	void *log_arg;
 };
 
+/* loop.c: milliseconds until there is something to do, -1: nothing. */
+int loop_timeout(const struct hm_loop *loop);
+/* poll.c: the watches as poll wants them; what it found, as the snapshot. */
+void pollfds_fill(const struct hm_loop *loop, struct pollfd *fds);
+void pollfds_take(struct hm_loop *loop, const struct pollfd *fds, size_t n);
 /* timer.c: milliseconds until the next is due, -1: none. */
 int timers_timeout(const struct hm_loop *loop);
-void timers_run(struct hm_loop *loop);
+/* Those that are due and of the first so many that were ever started. */
+void timers_run(struct hm_loop *loop, uint64_t started);
 /* signal.c */
 void signals_fini(struct hm_loop *loop);
 

@@ -13,7 +13,7 @@
 
 #define SIGNALS_MAX 65
 
-static int signal_pipe[2] = { -1, -1 };
+static int signal_pipe[2] = {-1, -1};
 static struct hm_loop *signal_loop;
 static struct sigaction signal_old[SIGNALS_MAX];
 
@@ -41,6 +41,17 @@ on_bytes(void *arg, int fd, short revents)
 		loop->signal_fn(loop->signal_arg, bytes[i]);
 }
 
+static void
+close_pipe(void)
+{
+	int code = errno;
+
+	(void)close(signal_pipe[0]);
+	(void)close(signal_pipe[1]);
+	signal_pipe[0] = signal_pipe[1] = -1;
+	errno = code;
+}
+
 int
 hm_loop_signals(struct hm_loop *loop, const sigset_t *set,
     void (*fn)(void *arg, int sig), void *arg)
@@ -56,10 +67,9 @@ hm_loop_signals(struct hm_loop *loop, const sigset_t *set,
 		return -1;
 	loop->signal_watch.fn = on_bytes;
 	loop->signal_watch.arg = loop;
-	if (hm_watch_start(loop, &loop->signal_watch, signal_pipe[0],
-		POLLIN) == -1) {
-		(void)close(signal_pipe[0]);
-		(void)close(signal_pipe[1]);
+	if (hm_watch_start(loop, &loop->signal_watch, signal_pipe[0], POLLIN) ==
+	    -1) {
+		close_pipe();
 		return -1;
 	}
 	signal_loop = loop;
@@ -89,8 +99,6 @@ signals_fini(struct hm_loop *loop)
 			(void)sigaction(sig, &signal_old[sig], NULL);
 	}
 	hm_watch_stop(loop, &loop->signal_watch);
-	(void)close(signal_pipe[0]);
-	(void)close(signal_pipe[1]);
-	signal_pipe[0] = signal_pipe[1] = -1;
+	close_pipe();
 	signal_loop = NULL;
 }

@@ -1,6 +1,8 @@
 /*
- * Timers: a binary heap by due time.  A timer knows its place in it, so that
- * stopping one costs no search.
+ * Timers: a binary heap by due time, then by the order they were started in.
+ * A timer knows its place in it, so that stopping one costs no search.  The
+ * order also tells a turn which timers are younger than itself: those wait for
+ * the next, so one that starts itself again at once cannot hold up the loop.
  */
 #include <errno.h>
 #include <limits.h>
@@ -17,6 +19,12 @@ place(struct hm_loop *loop, struct hm_timer *timer, size_t i)
 	timer->slot = i;
 }
 
+static bool
+before(const struct hm_timer *a, const struct hm_timer *b)
+{
+	return a->due != b->due ? a->due < b->due : a->order < b->order;
+}
+
 static void
 up(struct hm_loop *loop, struct hm_timer *timer, size_t i)
 {
@@ -24,7 +32,7 @@ up(struct hm_loop *loop, struct hm_timer *timer, size_t i)
 
 	while (i > 1) {
 		parent = loop->timers[i / 2 - 1];
-		if (parent->due <= timer->due)
+		if (before(parent, timer))
 			break;
 		place(loop, parent, i);
 		i /= 2;
@@ -39,9 +47,9 @@ down(struct hm_loop *loop, struct hm_timer *timer, size_t i)
 
 	while ((child = 2 * i) <= loop->ntimers) {
 		if (child < loop->ntimers &&
-		    loop->timers[child]->due < loop->timers[child - 1]->due)
+		    before(loop->timers[child], loop->timers[child - 1]))
 			child++;
-		if (timer->due <= loop->timers[child - 1]->due)
+		if (before(timer, loop->timers[child - 1]))
 			break;
 		place(loop, loop->timers[child - 1], i);
 		i = child;
@@ -66,9 +74,11 @@ hm_timer_start(struct hm_loop *loop, struct hm_timer *timer, uint64_t ms)
 	}
 	/* The clock anew: a long turn must not shorten what it starts. */
 	loop->now = sys_now();
-	timer->due = ms > UINT64_MAX - loop->now ? UINT64_MAX :
-						   loop->now + ms;
+	timer->due = ms > UINT64_MAX - loop->now ? UINT64_MAX : loop->now + ms;
+	timer->order = loop->started++;
 	up(loop, timer, ++loop->ntimers);
+	if (loop->timers[0] == timer && loop->timer_fd != -1)
+		loop->backend->arm(loop);
 	return 0;
 }
 
@@ -84,7 +94,7 @@ hm_timer_stop(struct hm_loop *loop, struct hm_timer *timer)
 	last = loop->timers[--loop->ntimers];
 	if (last == timer)
 		return;
-	if (i > 1 && last->due < loop->timers[i / 2 - 1]->due)
+	if (i > 1 && before(last, loop->timers[i / 2 - 1]))
 		up(loop, last, i);
 	else
 		down(loop, last, i);
@@ -105,14 +115,15 @@ timers_timeout(const struct hm_loop *loop)
 }
 
 void
-timers_run(struct hm_loop *loop)
+timers_run(struct hm_loop *loop, uint64_t started)
 {
 	struct hm_timer *timer;
 	uint64_t now = loop->now;
-	size_t most = loop->ntimers; /* one that restarts itself at 0 waits */
 
-	while (most-- > 0 && loop->ntimers > 0 && loop->timers[0]->due <= now) {
+	while (loop->ntimers > 0) {
 		timer = loop->timers[0];
+		if (timer->due > now || timer->order >= started)
+			break;
 		hm_timer_stop(loop, timer);
 		timer->fn(timer->arg);
 	}

@@ -31,6 +31,7 @@ struct front {
 	unsigned ready, failed, ended;
 	int *status; /* by rank */
 	int fatal_status;
+	int stdout_code; /* why it could not be written to */
 };
 
 static const char *const columns[] = {"PROC", "PID", "ADDR", "AGENT", NULL};
@@ -72,7 +73,8 @@ take_ready(struct front *front, const struct hm_json *line)
 		cells[4] = NULL;
 		(void)table_row(front->table, cells);
 	}
-	(void)fflush(stdout);
+	if (fflush(stdout) != 0 && front->stdout_code == 0)
+		front->stdout_code = errno;
 }
 
 static void
@@ -170,7 +172,7 @@ take_ended(struct front *front, const struct hm_json *line)
 
 	front->ended++;
 	(void)hm_json_u64(line, "exit", &code);
-	if (status != NULL)
+	if (status != NULL && front->job->stay)
 		*status = (int)code;
 }
 
@@ -386,5 +388,6 @@ front_run(const struct tool *tool, const struct job *job, bool json)
 	if (front.ready == front.ended)
 		wait_for_warden(warden);
 	free(front.status);
+	errno = front.stdout_code;
 	return tool_close(tool, status);
 }

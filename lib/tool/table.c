@@ -1,5 +1,7 @@
 /*
- * Records in columns.
+ * Records in columns.  For a terminal all rows are kept until the end, because
+ * the widest cell decides; for a pipe each is printed as it comes, so that what
+ * reads it can begin.  A row that could not be kept leaves no half of itself.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -45,10 +47,10 @@ print_tabbed(const struct table *table, const char *const *cells)
 
 	for (i = 0; i < table->n; i++)
 		fprintf(table->out, "%s%s", i == 0 ? "" : "\t",
-		    cells[i] == NULL || cells[i][0] == '\0' ?
-			"-" :
-			hm_text_safe(cells[i], strlen(cells[i]), safe,
-			    sizeof safe));
+		    cells[i] == NULL || cells[i][0] == '\0'
+			? "-"
+			: hm_text_safe(
+			      cells[i], strlen(cells[i]), safe, sizeof safe));
 	return putc('\n', table->out) == EOF ? -1 : 0;
 }
 
@@ -72,14 +74,17 @@ table_row(struct table *table, const char *const *cells)
 		if (cells[i] == NULL || cells[i][0] == '\0')
 			(void)strcpy(safe, "-");
 		else
-			(void)hm_text_safe(cells[i], strlen(cells[i]), safe,
-			    sizeof safe);
+			(void)hm_text_safe(
+			    cells[i], strlen(cells[i]), safe, sizeof safe);
 		len = strlen(safe);
 		if (len > table->width[i])
 			table->width[i] = len;
 		table->cells[table->ncells] = strdup(safe);
-		if (table->cells[table->ncells] == NULL)
+		if (table->cells[table->ncells] == NULL) {
+			while (i-- > 0)
+				free(table->cells[--table->ncells]);
 			return -1;
+		}
 		table->ncells++;
 	}
 	return 0;
@@ -104,8 +109,8 @@ table_end(struct table *table)
 	if (table->aligned) {
 		print_aligned(table, table->columns);
 		for (i = 0; i + table->n <= table->ncells; i += table->n)
-			print_aligned(table,
-			    (const char *const *)table->cells + i);
+			print_aligned(
+			    table, (const char *const *)table->cells + i);
 	}
 	for (i = 0; i < table->ncells; i++)
 		free(table->cells[i]);

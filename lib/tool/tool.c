@@ -1,5 +1,7 @@
 /*
- * What the programs have in common.
+ * What the programs have in common: the few sentences they say on stderr, and
+ * the options all of them know.  A sentence may quote what a peer said, so
+ * control bytes never reach the terminal as they are.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -10,28 +12,44 @@
 
 #include "tool/tool.h"
 
+#define LINE_SIZE 2048
+
+/* "name: level: text" with its newline in line; the length. */
+static size_t
+compose(
+    char line[LINE_SIZE], const char *name, const char *level, const char *text)
+{
+	size_t len = (size_t)snprintf(line, 64, "%.40s: %s: ", name, level);
+
+	for (; *text != '\0' && len < LINE_SIZE - 8; text++) {
+		if ((unsigned char)*text >= ' ' && *text != 0x7f)
+			line[len++] = *text;
+		else
+			len += (size_t)snprintf(
+			    line + len, 8, "\\x%02x", (unsigned)*text & 0xff);
+	}
+	line[len++] = '\n';
+	return len;
+}
+
 /* One write, so that lines of several programs do not mix. */
 static void
-print_line(const char *name, const char *level, const char *text)
+print(const char *line, size_t len)
 {
-	char line[2048];
-	int n = snprintf(line, sizeof line, "%s: %s%s%s\n", name, level,
-	    level[0] == '\0' ? "" : ": ", text);
-	size_t len = n < 0 ? 0 : (size_t)n;
+	ssize_t n;
 
-	if (len >= sizeof line) {
-		len = sizeof line - 1;
-		line[len - 1] = '\n';
-	}
-	(void)!write(STDERR_FILENO, line, len);
+	/* There is nobody to tell that stderr is gone. */
+	do
+		n = write(STDERR_FILENO, line, len);
+	while (n == -1 && errno == EINTR);
 }
 
 void
 tool_say(const struct tool *tool, enum hm_level level, const char *fmt, ...)
 {
-	static const char *const names[] = { "error", "warning", "info",
-		"debug" };
-	char text[1536];
+	static const char *const names[] = {
+	    "error", "warning", "info", "debug"};
+	char text[1536], line[LINE_SIZE];
 	va_list ap;
 
 	if (level > tool->level)
@@ -39,23 +57,23 @@ tool_say(const struct tool *tool, enum hm_level level, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	print_line(tool->name, names[level], text);
+	print(line, compose(line, tool->name, names[level], text));
 }
 
 _Noreturn void
 tool_usage(const struct tool *tool, const char *fmt, ...)
 {
-	char text[1024], usage[1024];
+	char text[1024], lines[2 * LINE_SIZE];
+	size_t len;
 	va_list ap;
 
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	print_line(tool->name, "error", text);
-	(void)snprintf(usage, sizeof usage, "usage: %s %s", tool->name,
-	    tool->usage);
-	(void)!write(STDERR_FILENO, usage, strlen(usage));
-	(void)!write(STDERR_FILENO, "\n", 1);
+	len = compose(lines, tool->name, "error", text);
+	(void)snprintf(
+	    lines + len, LINE_SIZE, "usage: %s %s\n", tool->name, tool->usage);
+	print(lines, strlen(lines));
 	exit(TOOL_USAGE);
 }
 
