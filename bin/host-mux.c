@@ -32,7 +32,7 @@ static struct tool tool = {"host-mux",
     "      --relay         pass what is remote on to third hosts\n"
     "      --ready-fd N    a newline there once serving\n"
     "  CMD                 run it, and end with its status\n",
-    HM_LOG_WARNING};
+    HM_LOG_WARNING, ""};
 
 static const struct option longs[] = {
     {"listen", required_argument, NULL, 'l'},
@@ -162,9 +162,10 @@ read_options(struct mux *mux, int argc, char **argv)
 {
 	int opt;
 
-	while ((opt = getopt_long(
-		    argc, argv, "+:l:b:d:m:Dt:j:hVqv", longs, NULL)) != -1)
+	while ((opt = tool_getopt(&tool, argc, argv, "+:l:b:d:m:Dt:j:hVqv", longs)) != -1)
 		read_option(mux, opt);
+	if (argv[optind] != NULL && strcmp(argv[optind - 1], "--") != 0)
+		wrong("a CMD goes behind --");
 	if (argv[optind] != NULL)
 		mux->command = argv + optind;
 	if (mux->background && mux->command != NULL)

@@ -21,7 +21,7 @@ static struct tool tool = {"msg-call",
     "[--spread] [--wait] [--now] [--returned FD] [--listen SPEC] DEST "
     "[TEXT]...",
     "  -t, --timeout TIME  for each answer (none)\n" OUTBOX_HELP,
-    HM_LOG_WARNING};
+    HM_LOG_WARNING, ""};
 
 static const struct option options[] = {
     {"timeout", required_argument, NULL, 't'}, OUTBOX_LONG, TOOL_LONG};
@@ -386,8 +386,7 @@ main(int argc, char **argv)
 	int opt, status;
 
 	outbox_init(&call.box, &tool);
-	while ((opt = getopt_long(
-		    argc, argv, OUTBOX_OPTIONS "t:", options, NULL)) != -1) {
+	while ((opt = tool_getopt(&tool, argc, argv, OUTBOX_OPTIONS "t:", options)) != -1) {
 		if (opt == 't')
 			call.timeout = tool_duration(&tool, optarg, "-t");
 		else

@@ -29,7 +29,7 @@ static struct tool tool = {"msg-recv",
     "      --listen SPEC   stand alone, serving this address\n"
     "  NAME                to be known as; without it the id is printed on\n"
     "                      stderr\n",
-    HM_LOG_WARNING};
+    HM_LOG_WARNING, ""};
 
 static const struct option options[] = {{"count", required_argument, NULL, 'n'},
     {"timeout", required_argument, NULL, 't'},
@@ -70,8 +70,7 @@ read_options(struct recv *recv, int argc, char **argv)
 {
 	int opt, forms = 0;
 
-	while ((opt = getopt_long(
-		    argc, argv, "+:n:t:" TOOL_OPTIONS, options, NULL)) != -1) {
+	while ((opt = tool_getopt(&tool, argc, argv, "+:n:t:" TOOL_OPTIONS, options)) != -1) {
 		switch (opt) {
 		case 'n':
 			recv->counted = true;

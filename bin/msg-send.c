@@ -11,7 +11,7 @@
 static struct tool tool = {"msg-send",
     "[--type T] [--header K=V]... [--whole | --null | --json] [--spread] "
     "[--wait] [--now] [--returned FD] [--listen SPEC] DEST [TEXT]...",
-    OUTBOX_HELP, HM_LOG_WARNING};
+    OUTBOX_HELP, HM_LOG_WARNING, ""};
 
 static const struct option options[] = {OUTBOX_LONG, TOOL_LONG};
 
@@ -168,7 +168,7 @@ main(int argc, char **argv)
 	int opt, status;
 
 	outbox_init(&send.box, &tool);
-	while ((opt = getopt_long(argc, argv, OUTBOX_OPTIONS, options, NULL)) !=
+	while ((opt = tool_getopt(&tool, argc, argv, OUTBOX_OPTIONS, options)) !=
 	       -1)
 		(void)outbox_option(&send.box, opt);
 	status = outbox_open(&send.box, argv + optind, NULL, pump, &send);

@@ -25,7 +25,7 @@ static struct tool tool = {"proc-boot",
     "      --to DEST       where output goes that answers nothing\n"
     "      --join ADDR     attach to that host, without proc-spawn\n"
     "      --name NAME     as that proc\n",
-    HM_LOG_WARNING};
+    HM_LOG_WARNING, ""};
 
 static const struct option longs[] = {
     {"lines", no_argument, NULL, OPT_LINES},
@@ -116,8 +116,7 @@ read_options(struct runner *r, struct boot_options *options, int argc,
 	int opt;
 
 	r->mode = &mode_plain;
-	while ((opt = getopt_long(
-		    argc, argv, "+:j:" TOOL_OPTIONS, longs, NULL)) != -1)
+	while ((opt = tool_getopt(&tool, argc, argv, "+:j:" TOOL_OPTIONS, longs)) != -1)
 		read_option(r, options, opt);
 	if (optind == argc)
 		tool_usage(&tool, "CMD missing");

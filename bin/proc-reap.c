@@ -25,7 +25,7 @@ static struct tool tool = {"proc-reap",
     "      --all           every proc spawned or joined since the last --all\n"
     "      --host          all procs, then the host\n"
     "  NAME                a name or a proc id; -: names from stdin\n",
-    HM_LOG_WARNING};
+    HM_LOG_WARNING, ""};
 
 static const struct option longs[] = {
     {"timeout", required_argument, NULL, 't'},
@@ -60,8 +60,7 @@ read_options(struct reap *reap, int argc, char **argv)
 {
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, "+:t:j:r:kw" TOOL_OPTIONS, longs,
-		    NULL)) != -1) {
+	while ((opt = tool_getopt(&tool, argc, argv, "+:t:j:r:kw" TOOL_OPTIONS, longs)) != -1) {
 		switch (opt) {
 		case 't':
 			reap->timeout = optarg;

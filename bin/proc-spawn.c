@@ -29,7 +29,7 @@ static struct tool tool = {"proc-spawn",
     "  -o, --output OUT      file:PATH, port:DEST, null; with -w also - and "
     "stdout\n"
     "      --json            print objects\n",
-    HM_LOG_WARNING};
+    HM_LOG_WARNING, ""};
 
 static const struct option longs[] = {
     {"count", required_argument, NULL, 'n'},
@@ -129,8 +129,8 @@ read_options(struct spawn_options *options, int argc, char **argv)
 	int opt;
 
 	job->count = 1;
-	while ((opt = getopt_long(argc, argv, "+:n:t:wc:e:C:o:" TOOL_OPTIONS,
-		    longs, NULL)) != -1)
+	while ((opt = tool_getopt(&tool, argc, argv, "+:n:t:wc:e:C:o:" TOOL_OPTIONS,
+		    longs)) != -1)
 		read_option(options, opt);
 	if (argc - optind < 2)
 		tool_usage(

@@ -19,7 +19,7 @@ static struct tool tool = {"proc-stat",
     "      --tail          also the last lines of output\n"
     "  NAME                a name or a proc id; 0 if all of them are Ready\n"
     "  PROC,ACTOR          what that actor is doing\n",
-    HM_LOG_WARNING};
+    HM_LOG_WARNING, ""};
 
 #define OPT_JSON 256
 #define OPT_TAIL 257
@@ -88,8 +88,7 @@ read_options(struct stat_run *run, int argc, char **argv)
 {
 	int opt;
 
-	while ((opt = getopt_long(
-		    argc, argv, "+:af" TOOL_OPTIONS, longs, NULL)) != -1) {
+	while ((opt = tool_getopt(&tool, argc, argv, "+:af" TOOL_OPTIONS, longs)) != -1) {
 		switch (opt) {
 		case 'a':
 			run->all = true;

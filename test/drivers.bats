@@ -78,3 +78,39 @@ drive() {
 @test "reap: owners, waits, watches and ends in one process" {
 	drive reap
 }
+
+@test "ordered: answers in the order asked" {
+	drive ordered
+}
+
+@test "reader: text cut into messages" {
+	drive reader
+}
+
+@test "output: what procs print, kept and passed on" {
+	drive output
+}
+
+@test "spawn: a child loses no signal" {
+	drive spawn
+}
+
+@test "tree: the hunt ends when nothing is left" {
+	drive tree
+}
+
+@test "manager: handles, statuses, ends" {
+	drive manager
+}
+
+@test "loop: descriptors, tasks, turns" {
+	drive loop
+}
+
+@test "signal: signals arrive in a turn" {
+	drive signal
+}
+
+@test "timer: timers fire in order" {
+	drive timer
+}

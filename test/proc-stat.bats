@@ -77,8 +77,9 @@ load helper
 	has "$output" "\"proc\":\"$ID,w1\""
 	matches "$output" '"status":"Ready'
 	has "$output" "\"agent\":\"$ID,w1,agent[0]\""
-	try 0 proc-reap w1
-	try 1 proc-stat --json w1
+	try 0 proc-spawn w2 proc-boot sleep 600
+	try 0 proc-reap w2
+	try 1 proc-stat --json w2
 	for key in ended cpu peak_memory; do
 		has "$output" "\"$key\":"
 	done

@@ -35,7 +35,9 @@ hm_host_default(
 	}
 	if (hm_addr_parse(addr, text, HM_ADDR_RESOLVE, err) == 0)
 		return 0;
-	if (override == NULL && err != NULL)
+	if (err != NULL && err->code == EHOSTUNREACH)
+		err->kind = HM_ERR_CHANNEL; /* a name that does not resolve */
+	else if (err != NULL && override == NULL)
 		err->kind = HM_ERR_INVALID;
 	return -1;
 }

@@ -88,9 +88,19 @@ print_help(const struct tool *tool)
 	exit(tool_close(tool, 0));
 }
 
+int
+tool_getopt(struct tool *tool, int argc, char **argv, const char *short_options,
+    const struct option *longs)
+{
+	int opt = getopt_long(argc, argv, short_options, longs, NULL);
+
+	tool->last = optind > 0 && optind <= argc ? argv[optind - 1] : "";
+	return opt;
+}
+
 /* The option getopt_long stumbled over, as it was written. */
 static const char *
-culprit(char short_name[3])
+culprit(const struct tool *tool, char short_name[3])
 {
 	if (optopt > 0 && optopt < 128) {
 		short_name[0] = '-';
@@ -98,7 +108,7 @@ culprit(char short_name[3])
 		short_name[2] = '\0';
 		return short_name;
 	}
-	return "given";
+	return tool->last;
 }
 
 bool
@@ -123,9 +133,9 @@ tool_option(struct tool *tool, int opt, const char **host)
 			tool->level++;
 		return true;
 	case ':':
-		tool_usage(tool, "option %s: no value", culprit(name));
+		tool_usage(tool, "option %s: no value", culprit(tool, name));
 	case '?':
-		tool_usage(tool, "option %s: unknown", culprit(name));
+		tool_usage(tool, "option %s: unknown", culprit(tool, name));
 	default:
 		return false;
 	}

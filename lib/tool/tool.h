@@ -26,6 +26,7 @@ struct tool {
 	const char *usage;    /* one line, "[-n COUNT] NAME", without the name */
 	const char *help;     /* what --help adds: options, a line each */
 	enum hm_level level;  /* shown up to this one; WARNING at first */
+	const char *last;     /* the argument with the last option */
 };
 
 /*
@@ -40,6 +41,9 @@ struct tool {
 	{ "quiet", no_argument, NULL, 'q' },                                   \
 	{ "verbose", no_argument, NULL, 'v' }, { NULL, 0, NULL, 0 }
 
+/* getopt_long, which remembers where it stumbled. */
+int tool_getopt(struct tool *tool, int argc, char **argv,
+    const char *short_options, const struct option *longs);
 /*
  * Serves one common option: true if opt was one (-h and -V print and exit 0;
  * '?' and ':' print the usage error and exit 2).  -H is left in *host.
