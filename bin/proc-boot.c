@@ -11,13 +11,21 @@
 
 #define RUNS_MAX 4096
 
-enum { OPT_LINES = 256, OPT_EXEC, OPT_FRAMES, OPT_JSON, OPT_TO, OPT_JOIN,
-	OPT_NAME };
+enum {
+	OPT_LINES = 256,
+	OPT_EXEC,
+	OPT_FRAMES,
+	OPT_JSON,
+	OPT_TO,
+	OPT_JOIN,
+	OPT_NAME
+};
 
 static struct tool tool = {"proc-boot",
     "[--lines | --exec [-j MAX] | --frames [--json]] [--to DEST] "
     "[--join ADDR --name NAME] CMD [ARG]...",
-    "      --lines         a message is a line for CMD, which answers with one\n"
+    "      --lines         a message is a line for CMD, which answers with "
+    "one\n"
     "      --exec          CMD runs once for each message\n"
     "  -j, --jobs MAX      at most so many at a time (1)\n"
     "      --frames        whole messages on descriptors 3 (in) and 4 (out)\n"
@@ -27,8 +35,7 @@ static struct tool tool = {"proc-boot",
     "      --name NAME     as that proc\n",
     HM_LOG_WARNING, ""};
 
-static const struct option longs[] = {
-    {"lines", no_argument, NULL, OPT_LINES},
+static const struct option longs[] = {{"lines", no_argument, NULL, OPT_LINES},
     {"exec", no_argument, NULL, OPT_EXEC},
     {"jobs", required_argument, NULL, 'j'},
     {"frames", no_argument, NULL, OPT_FRAMES},
@@ -75,7 +82,8 @@ read_option(struct runner *r, struct boot_options *options, int opt)
 		options->name = optarg;
 		break;
 	case 'j':
-		r->max = (unsigned)tool_number(&tool, optarg, "-j", 1, RUNS_MAX);
+		r->max =
+		    (unsigned)tool_number(&tool, optarg, "-j", 1, RUNS_MAX);
 		break;
 	default:
 		(void)tool_option(&tool, opt, &options->host);
@@ -94,8 +102,8 @@ check_options(const struct runner *r, const struct boot_options *options)
 		tool_usage(&tool, "--join and --name: only together");
 	if (options->name != NULL &&
 	    !hm_name_valid(options->name, strlen(options->name)))
-		tool_usage(&tool, "option --name: '%s' is no name",
-		    options->name);
+		tool_usage(
+		    &tool, "option --name: '%s' is no name", options->name);
 	if (r->max > 0 && r->mode != &mode_exec)
 		tool_usage(&tool, "option -j: only with --exec");
 	if (r->json && r->mode != &mode_frames)
@@ -103,20 +111,21 @@ check_options(const struct runner *r, const struct boot_options *options)
 	if (r->to == NULL)
 		return;
 	if (r->mode == &mode_plain || (r->mode == &mode_frames && !r->json))
-		tool_usage(&tool,
-		    "option --to: only with --lines, --exec or --json");
+		tool_usage(
+		    &tool, "option --to: only with --lines, --exec or --json");
 	if (hm_id_parse_dest(&dest, r->to, "unix:/", &err) == -1)
 		tool_usage(&tool, "option --to: %s", err.text);
 }
 
 static void
-read_options(struct runner *r, struct boot_options *options, int argc,
-    char **argv)
+read_options(
+    struct runner *r, struct boot_options *options, int argc, char **argv)
 {
 	int opt;
 
 	r->mode = &mode_plain;
-	while ((opt = tool_getopt(&tool, argc, argv, "+:j:" TOOL_OPTIONS, longs)) != -1)
+	while ((opt = tool_getopt(
+		    &tool, argc, argv, "+:j:" TOOL_OPTIONS, longs)) != -1)
 		read_option(r, options, opt);
 	if (optind == argc)
 		tool_usage(&tool, "CMD missing");
@@ -144,8 +153,7 @@ set_variables(const struct hm_addr *host, const struct hm_proc *proc)
 }
 
 static int
-join(struct runner *r, const struct boot_options *options,
-    struct hm_error *err)
+join(struct runner *r, const struct boot_options *options, struct hm_error *err)
 {
 	struct hm_attach how;
 	struct hm_addr host;

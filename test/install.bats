@@ -52,7 +52,7 @@ main(void)
 }
 END
 	# shellcheck disable=SC2086
-	cc -std=c11 -Wall -Wextra -Werror app.c $flags -o app
+	cc -Wall -Wextra -Werror app.c $flags -o app
 	is "$(./app)" unix:/tmp/x
 	command -v c++ >/dev/null || skip "no C++ compiler"
 	cp app.c app.cc
@@ -67,7 +67,8 @@ END
 	for header in "$ROOT"/include/hostmux/*.h; do
 		echo "#include <hostmux/$(basename "$header")>" >one.c
 		echo "#include <hostmux/$(basename "$header")>" >>one.c
-		cc -std=c11 -Wall -Wextra -Wpedantic -Werror -I"$ROOT/include" \
+		cc -std=c11 -D_POSIX_C_SOURCE=200809L -Wall -Wextra \
+		    -Wpedantic -Werror -I"$ROOT/include" \
 		    -fsyntax-only one.c
 		command -v c++ >/dev/null || continue
 		cp one.c one.cc
@@ -98,7 +99,7 @@ main(void)
 	return hm_proc_run(proc);
 }
 END
-	cc -std=c11 echo.c -I"$ROOT/include" -L"$BUILD/lib" -lhostmux -o echo
+	cc echo.c -I"$ROOT/include" -L"$BUILD/lib" -lhostmux -o echo
 	start_host
 	try 0 proc-spawn e ./echo
 	is "$(cut -f4 <<<"$output")" "$ID,e,agent[0]"

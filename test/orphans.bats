@@ -26,7 +26,9 @@ name_is_free() {
 	start_host
 	family
 	alive "$P" && alive "$S" && alive "$W" && alive "$CMD"
-	is "$(processes | wc -l)" 7
+	# The host, these two, proc-boot, and three programs.
+	mapfile -t all < <(processes)
+	is "${#all[@]}" 7
 	is "$(kernel "$W" 6)" "$W"
 }
 

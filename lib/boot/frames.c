@@ -160,6 +160,7 @@ take_over(struct hm_envelope *env)
 		copy->payload_len = env->payload_len;
 		env->payload = NULL;
 		env->payload_len = 0;
+		copy->head[HM_HEAD_FLAGS] |= HM_ENV_RETURN;
 	}
 	return copy;
 }
@@ -368,7 +369,7 @@ frames_progress(struct runner *r)
 	struct frames *f = r->state;
 
 	f->in.last = r->last;
-	if (r->last || f->in.watch.fd == -1)
+	if (r->last || !f->in.watched)
 		pump(f);
 }
 

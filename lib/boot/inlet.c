@@ -36,8 +36,8 @@ inlet_open(struct inlet *in, struct hm_loop *loop, int fd,
 	in->arg = arg;
 	in->watch.fn = on_ready;
 	in->watch.arg = in;
-	in->watch.fd = -1;
-	if (hm_watch_start(loop, &in->watch, fd, POLLIN) == 0)
+	inlet_watch(in, true);
+	if (in->watched)
 		return 0;
 	inlet_fini(in);
 	return -1;
@@ -46,13 +46,15 @@ inlet_open(struct inlet *in, struct hm_loop *loop, int fd,
 void
 inlet_watch(struct inlet *in, bool on)
 {
-	if (in->fd == -1)
+	if (in->fd == -1 || on == in->watched)
 		return;
-	if (!on)
+	in->watched = on;
+	if (!on) {
 		hm_watch_stop(in->loop, &in->watch);
-	else if (in->watch.fd == -1 &&
-		 hm_watch_start(in->loop, &in->watch, in->fd, POLLIN) == -1)
-		hm_log(in->loop, HM_LOG_ERROR, "no memory to read a pipe");
+	} else if (hm_watch_start(in->loop, &in->watch, in->fd, POLLIN) == -1) {
+		hm_log(in->loop, HM_LOG_ERROR, "no memory to watch a pipe");
+		in->watched = false; /* tried again with progress */
+	}
 }
 
 static void
@@ -60,7 +62,7 @@ shut(struct inlet *in)
 {
 	if (in->fd == -1)
 		return;
-	hm_watch_stop(in->loop, &in->watch);
+	inlet_watch(in, false);
 	(void)close(in->fd);
 	in->fd = -1;
 }

@@ -12,10 +12,11 @@
 
 struct inlet {
 	struct hm_loop *loop;
-	struct hm_watch watch; /* while there is something to wait for */
-	int fd;		       /* owned; -1: at its end */
-	bool last; /* its writer has ended: an empty pipe is the end */
-	char *buf; /* start … len are unused yet */
+	struct hm_watch watch;
+	bool watched; /* else fn is not called */
+	int fd;	      /* owned; -1: at its end */
+	bool last;    /* its writer has ended: an empty pipe is the end */
+	char *buf;    /* start … len are unused yet */
 	size_t start, len, cap;
 	void (*fn)(void *arg); /* there is something to read, or the end */
 	void *arg;

@@ -328,7 +328,7 @@ lines_progress(struct runner *r)
 	struct lines *l = r->state;
 
 	l->in.last = r->last;
-	if (r->last || l->in.watch.fd == -1)
+	if (r->last || !l->in.watched)
 		pump(l); /* else there is nothing that could not be posted */
 }
 

@@ -2,6 +2,7 @@
  * No mode: CMD just runs, and finds what it needs for messages in its
  * environment.
  */
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,6 +18,18 @@ plain_take(struct hm_actor *self, struct hm_envelope *msg)
 	    runner_name(hm_actor_arg(self)));
 }
 
+/* Run by hand, this has the terminal, and gives it to CMD's group. */
+static void
+hand_terminal(const struct runner *r)
+{
+	if (tcgetpgrp(STDIN_FILENO) != getpgrp())
+		return;
+	(void)signal(SIGTTOU, SIG_IGN); /* of taking it back */
+	/* CMD may have tried to read before it was its turn. */
+	if (tcsetpgrp(STDIN_FILENO, r->cmd.pid) == 0)
+		(void)kill(-r->cmd.pid, SIGCONT);
+}
+
 static int
 plain_start(struct runner *r, int *status, struct hm_error *err)
 {
@@ -25,16 +38,21 @@ plain_start(struct runner *r, int *status, struct hm_error *err)
 	memset(&spawn, 0, sizeof spawn);
 	spawn.out = STDOUT_FILENO;
 	spawn.err = STDERR_FILENO;
-	return runner_start(r, &spawn, status, err);
+	if (runner_start(r, &spawn, status, err) == -1)
+		return -1;
+	hand_terminal(r);
+	return 0;
 }
 
 static void
 plain_stop(struct runner *r)
 {
-	if (r->ended || r->broken)
-		return;
-	runner_terminate(r);
-	r->told = true;
+	if (r->ended) {
+		(void)tcsetpgrp(STDIN_FILENO, getpgrp());
+	} else if (!r->broken) {
+		runner_terminate(r);
+		r->told = true;
+	}
 }
 
 static void

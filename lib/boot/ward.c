@@ -311,11 +311,13 @@ on_change(void *arg, struct hm_handle *handle, const struct hm_error *why)
 		(void)post(ward->sup, &out, NULL);
 		return;
 	}
+	if (state == HM_READY) { /* the host has bound it */
+		will_write(ward->sup, hm_handle_status(handle)->addr);
+		say_ready(ward);
+		return;
+	}
 	if (!hm_state_terminal(state)) {
-		if (state == HM_READY)
-			say_ready(ward); /* the host has bound it */
-		else
-			post_status(ward);
+		post_status(ward);
 		return;
 	}
 	remove_sockets(ward);

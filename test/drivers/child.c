@@ -33,8 +33,8 @@ token_of(const char *mode)
 	CHECK(len > 0);
 	json = hm_json_parse(text, (size_t)len, &err);
 	CHECK(json != NULL);
-	(void)snprintf(token, sizeof token, "%s",
-	    hm_json_string(json, "token", ""));
+	(void)snprintf(
+	    token, sizeof token, "%s", hm_json_string(json, "token", ""));
 	hm_json_free(json);
 	free(text);
 	return token;

@@ -100,7 +100,10 @@ dial(const char *path)
 	memset(&sun, 0, sizeof sun);
 	sun.sun_family = AF_UNIX;
 	(void)snprintf(sun.sun_path, sizeof sun.sun_path, "%s", path);
-	CHECK(connect(fd, (struct sockaddr *)&sun, sizeof sun) == 0);
+	if (connect(fd, (struct sockaddr *)&sun, sizeof sun) == -1) {
+		perror(path);
+		exit(1);
+	}
 	return fd;
 }
 

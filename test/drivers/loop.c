@@ -305,13 +305,21 @@ readable(int fd, int ms)
 	return one.revents == POLLIN;
 }
 
+static void
+count(void *arg)
+{
+	++*(int *)arg;
+}
+
 /* The one descriptor tells of timers and tasks, also of later ones, and is
  * quiet when there is nothing. */
 static void
 one_descriptor(bool epoll)
 {
+	int ticks = 0, tasks = 0, fd = hm_loop_fd(loop);
+	struct hm_timer late = {.fn = count, .arg = &ticks}, soon = late;
+	struct hm_task task = {.fn = count, .arg = &tasks};
 	struct seen a;
-	int fd = hm_loop_fd(loop);
 
 	if (!epoll) {
 		CHECK(fd == -1 && errno == ENOTSUP);
@@ -319,17 +327,15 @@ one_descriptor(bool epoll)
 	}
 	CHECK(fd != -1 && hm_loop_fd(loop) == fd);
 	CHECK(!readable(fd, 10));
-	tickers_init();
-	jobs_init();
-	tick_in(0, 60000);
-	tick_in(1, 10);
+	CHECK(hm_timer_start(loop, &late, 60000) == 0);
+	CHECK(hm_timer_start(loop, &soon, 10) == 0);
 	CHECK(!readable(fd, 0) && readable(fd, 10000));
-	CHECK(hm_loop_turn(loop, 0) == 0 && norder == 1);
+	CHECK(hm_loop_turn(loop, 0) == 0 && ticks == 1);
 	CHECK(!readable(fd, 10));
-	hm_timer_stop(loop, &tickers[0].timer);
-	hm_task_start(loop, &jobs[0].task);
+	hm_timer_stop(loop, &late);
+	hm_task_start(loop, &task);
 	CHECK(readable(fd, 10000));
-	CHECK(hm_loop_turn(loop, 0) == 0 && jobs[0].calls == 1);
+	CHECK(hm_loop_turn(loop, 0) == 0 && tasks == 1);
 	CHECK(!readable(fd, 10));
 	seen_init(&a);
 	feed(&a);
