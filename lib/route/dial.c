@@ -79,8 +79,7 @@ peer_dial(struct peer *peer, struct hm_error *err)
 	struct hm_router *router = peer->router;
 	struct hm_addr addr;
 
-	if (hm_addr_parse(&addr,
-		peer->dial[0] != '\0' ? peer->dial : peer->addr, 0, err) == -1)
+	if (hm_addr_parse(&addr, peer->addr, 0, err) == -1)
 		return -1;
 	peer->conn = conn_dial(router->loop, &router->arena, &addr,
 	    router->limits.greeting_timeout, &dial_conn_ops, peer, err);

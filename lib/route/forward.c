@@ -57,13 +57,17 @@ route_away(struct hm_router *router, const struct hm_idref *dest,
 	char text[HM_ADDR_SIZE];
 	struct hm_addr addr;
 	bool far = from != NULL && from->remote;
+	const char *via;
 
 	if (router->sealed)
 		return no_way(
 		    err, "%.*s is outside this proc%s", &dest->addr, "");
-	*peer = peer_by_addr(router, dest->addr.p, dest->addr.n);
-	if (*peer == NULL && router->via != NULL)
-		*peer = router->via;
+	(void)snprintf(
+	    text, sizeof text, "%.*s", (int)dest->addr.n, dest->addr.p);
+	via = route_via(router, text);
+	if (via == NULL)
+		via = text;
+	*peer = peer_by_addr(router, via, strlen(via));
 	if (far && !router->relay &&
 	    (*peer == NULL || (*peer)->kind == PEER_HOST) && *peer != from)
 		return no_way(err,
@@ -71,15 +75,28 @@ route_away(struct hm_router *router, const struct hm_idref *dest,
 		    &dest->addr, "--relay");
 	if (*peer != NULL)
 		return 0;
-	memcpy(text, dest->addr.p, dest->addr.n);
-	text[dest->addr.n] = '\0';
-	if (hm_addr_parse(&addr, text, 0, err) == -1)
+	if (hm_addr_parse(&addr, via, 0, err) == -1)
 		return -1;
 	if (addr.transport == HM_TRANSPORT_LOCAL)
 		return no_way(
 		    err, "%.*s is not in this process%s", &dest->addr, "");
 	*peer = peer_new(router, PEER_HOST, "", addr.text);
 	return *peer == NULL ? hm_fail(err, ENOMEM, "no memory") : 0;
+}
+
+/* Where unknown names of ours go, unless they come from there. */
+static struct peer *
+by_default(struct hm_router *router, const struct peer *from)
+{
+	const char *via = route_via(router, NULL);
+	struct peer *peer;
+
+	if (via == NULL)
+		return NULL;
+	peer = peer_by_addr(router, via, strlen(via));
+	if (peer == NULL)
+		peer = peer_new(router, PEER_HOST, "", via);
+	return peer == from ? NULL : peer;
 }
 
 int
@@ -107,8 +124,8 @@ route(struct hm_router *router, const struct hm_head *head,
 	if (!own)
 		return route_away(router, dest, from, peer, err);
 	*peer = peer_by_name(router, dest->proc.p, dest->proc.n);
-	if (*peer == NULL && router->via != from)
-		*peer = router->via;
+	if (*peer == NULL)
+		*peer = by_default(router, from);
 	if (*peer == NULL)
 		return no_way(err, "no proc '%.*s' on %s", &dest->proc,
 		    router_id(router));
@@ -130,21 +147,32 @@ check_reach(
 	    &head->sender.addr, "…");
 }
 
+/* Does a route of ours lead to that peer? */
+static bool
+is_via(const struct peer *peer)
+{
+	const struct way *way = peer->router->ways;
+
+	while (way != NULL && strcmp(way->via, peer->addr) != 0 &&
+	       strcmp(way->via, peer->id) != 0)
+		way = way->next;
+	return way != NULL;
+}
+
 /* May a message with this sender come over this link? */
 static bool
 sender_fits(const struct peer *peer, const struct hm_head *head)
 {
 	const struct hm_slice *addr = &head->sender.addr;
 
-	if (peer->dial[0] != '\0' || peer->kind == PEER_VIA)
-		return !router_owns(peer->router, *addr);
 	switch (peer->kind) {
 	case PEER_NAME:
 		return slice_is(head->sender.proc, peer->name) &&
 		       router_owns(peer->router, *addr);
 	case PEER_HOST:
 	case PEER_CROSS:
-		return slice_is(*addr, peer->id);
+		return slice_is(*addr, peer->id) ||
+		       (is_via(peer) && !router_owns(peer->router, *addr));
 	default:
 		return true; /* our host vouches for what it passes on */
 	}
@@ -192,6 +220,8 @@ find_way(struct peer *from, const struct hm_head *head, struct peer **peer,
 	const struct hm_slice *dest = &head->dest_proc;
 	const struct hm_slice *sender = &head->sender_proc;
 
+	*peer = NULL;
+	*local = NULL;
 	if (last != NULL && last->generation == from->router->generation &&
 	    last->ndest == dest->n && last->nsender == sender->n &&
 	    memcmp(last->dest, dest->p, dest->n) == 0 &&
@@ -200,9 +230,14 @@ find_way(struct peer *from, const struct hm_head *head, struct peer **peer,
 		*local = last->local;
 		return 0;
 	}
+	if (from->kind != PEER_NAME &&
+	    router_owns(from->router, head->sender.addr))
+		return no_way(err, "no proc '%.*s' on %s: it came round",
+		    &head->dest.proc, router_id(from->router));
 	if (!sender_fits(from, head)) {
-		(void)no_way(err, "'%.*s' is not what this link may send as%s",
-		    sender, "");
+		(void)no_way(err,
+		    "a sender of '%.*s' is not what this link may send as%s",
+		    &head->sender.proc, "");
 		return -2;
 	}
 	if (route(from->router, head, from, peer, local, err) == -1)

@@ -102,8 +102,6 @@ leave(struct hm_router *router, struct peer *peer)
 	}
 	if (router->uplink == peer)
 		router->uplink = NULL;
-	if (router->via == peer)
-		router->via = NULL;
 	for (p = &router->dirty; *p != NULL; p = &(*p)->dirty_next) {
 		if (*p == peer) {
 			*p = peer->dirty_next;

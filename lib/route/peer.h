@@ -6,7 +6,6 @@
  * connection yet), booted, attached, or bound to an address that is dialed when
  * there is something to send.  HOST is another host or a stand-alone proc,
  * known by its id address.  UPLINK is the host this node is attached to.
- * VIA is where a route leads.
  */
 #ifndef HM_PEER_H
 #define HM_PEER_H
@@ -21,8 +20,7 @@ enum peer_kind {
 	PEER_NAME,
 	PEER_HOST,
 	PEER_CROSS, /* a HOST that is only listened to: dials have crossed */
-	PEER_UPLINK,
-	PEER_VIA
+	PEER_UPLINK
 };
 
 /* A message whose pieces are still coming in over a link. */
@@ -69,7 +67,6 @@ struct peer {
 	uint64_t resume_until;
 	char name[HM_NAME_MAX + 1];
 	char addr[HM_ADDR_SIZE]; /* to dial, and what it is known by */
-	char dial[HM_ADDR_SIZE]; /* where to dial instead (a route), or "" */
 	char id[HM_ADDR_SIZE];	 /* HOST: the id address it greeted with */
 	char trouble[96];	 /* why there is no way, while there is none */
 	struct conn *conn;
@@ -96,6 +93,12 @@ struct listener {
 	struct hm_addr addr;
 };
 
+/* A route: to addr ("": unknown names of ours) over via. */
+struct way {
+	struct way *next;
+	char addr[HM_ADDR_SIZE], via[HM_ADDR_SIZE];
+};
+
 struct own {
 	struct own *next;
 	char addr[HM_ADDR_SIZE];
@@ -113,7 +116,8 @@ struct hm_router {
 	struct router_local *locals;
 	struct peer *peers;
 	struct peer *names[PEER_BUCKETS];
-	struct peer *uplink, *via;
+	struct peer *uplink;
+	struct way *ways;
 	struct peer *dirty;
 	struct conn *greeting, *greeting_last; /* ungreeted, newest first */
 	struct conn *closed;		       /* to be freed */
@@ -195,6 +199,8 @@ void passages_to_end(struct hm_router *router, const struct peer *to);
 void passages_free(struct peer *peer);
 
 /* router.c */
+/* Where the route to addr (NULL: the default) leads, NULL if there is none. */
+const char *route_via(const struct hm_router *router, const char *addr);
 bool find_local_name(const struct hm_router *router, const char *name);
 /* Credit is short: who has more than the least and does not use it is asked
  * for it. */

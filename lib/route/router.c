@@ -211,6 +211,7 @@ void
 router_free(struct hm_router *router)
 {
 	struct own *own;
+	struct way *way;
 	struct conn *conn;
 
 	if (router == NULL)
@@ -230,6 +231,10 @@ router_free(struct hm_router *router)
 	hm_timer_stop(router->loop, &router->tick);
 	hm_timer_stop(router->loop, &router->close_timer);
 	chunk_arena_rest(&router->arena, 0);
+	while ((way = router->ways) != NULL) {
+		router->ways = way->next;
+		free(way);
+	}
 	while ((own = router->own) != NULL) {
 		router->own = own->next;
 		free(own);
@@ -379,18 +384,27 @@ router_reclaim(struct hm_router *router)
 int
 router_route(struct hm_router *router, const char *addr, const char *via)
 {
-	struct peer *peer;
+	struct way *way = calloc(1, sizeof *way);
 
-	if (addr == NULL) {
-		peer = peer_new(router, PEER_VIA, "", via);
-		router->via = peer;
-	} else {
-		/* Known by the address routed, dialed at via. */
-		peer = peer_new(router, PEER_HOST, "", addr);
-		if (peer != NULL)
-			snprintf(peer->dial, sizeof peer->dial, "%s", via);
-	}
-	return peer == NULL ? -1 : 0;
+	if (way == NULL)
+		return -1;
+	(void)snprintf(
+	    way->addr, sizeof way->addr, "%s", addr == NULL ? "" : addr);
+	(void)snprintf(way->via, sizeof way->via, "%s", via);
+	way->next = router->ways;
+	router->ways = way;
+	router->generation++;
+	return 0;
+}
+
+const char *
+route_via(const struct hm_router *router, const char *addr)
+{
+	const struct way *way = router->ways;
+
+	while (way != NULL && strcmp(way->addr, addr == NULL ? "" : addr) != 0)
+		way = way->next;
+	return way == NULL ? NULL : way->via;
 }
 
 int
