@@ -162,7 +162,8 @@ read_options(struct mux *mux, int argc, char **argv)
 {
 	int opt;
 
-	while ((opt = tool_getopt(&tool, argc, argv, "+:l:b:d:m:Dt:j:hVqv", longs)) != -1)
+	while ((opt = tool_getopt(
+		    &tool, argc, argv, "+:l:b:d:m:Dt:j:hVqv", longs)) != -1)
 		read_option(mux, opt);
 	if (argv[optind] != NULL && strcmp(argv[optind - 1], "--") != 0)
 		wrong("a CMD goes behind --");

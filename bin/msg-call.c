@@ -386,7 +386,8 @@ main(int argc, char **argv)
 	int opt, status;
 
 	outbox_init(&call.box, &tool);
-	while ((opt = tool_getopt(&tool, argc, argv, OUTBOX_OPTIONS "t:", options)) != -1) {
+	while ((opt = tool_getopt(
+		    &tool, argc, argv, OUTBOX_OPTIONS "t:", options)) != -1) {
 		if (opt == 't')
 			call.timeout = tool_duration(&tool, optarg, "-t");
 		else

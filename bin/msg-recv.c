@@ -70,7 +70,8 @@ read_options(struct recv *recv, int argc, char **argv)
 {
 	int opt, forms = 0;
 
-	while ((opt = tool_getopt(&tool, argc, argv, "+:n:t:" TOOL_OPTIONS, options)) != -1) {
+	while ((opt = tool_getopt(
+		    &tool, argc, argv, "+:n:t:" TOOL_OPTIONS, options)) != -1) {
 		switch (opt) {
 		case 'n':
 			recv->counted = true;

@@ -168,8 +168,8 @@ main(int argc, char **argv)
 	int opt, status;
 
 	outbox_init(&send.box, &tool);
-	while ((opt = tool_getopt(&tool, argc, argv, OUTBOX_OPTIONS, options)) !=
-	       -1)
+	while ((opt = tool_getopt(
+		    &tool, argc, argv, OUTBOX_OPTIONS, options)) != -1)
 		(void)outbox_option(&send.box, opt);
 	status = outbox_open(&send.box, argv + optind, NULL, pump, &send);
 	if (status == 0) {

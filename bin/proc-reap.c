@@ -60,7 +60,8 @@ read_options(struct reap *reap, int argc, char **argv)
 {
 	int opt;
 
-	while ((opt = tool_getopt(&tool, argc, argv, "+:t:j:r:kw" TOOL_OPTIONS, longs)) != -1) {
+	while ((opt = tool_getopt(&tool, argc, argv, "+:t:j:r:kw" TOOL_OPTIONS,
+		    longs)) != -1) {
 		switch (opt) {
 		case 't':
 			reap->timeout = optarg;

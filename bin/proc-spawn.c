@@ -129,8 +129,8 @@ read_options(struct spawn_options *options, int argc, char **argv)
 	int opt;
 
 	job->count = 1;
-	while ((opt = tool_getopt(&tool, argc, argv, "+:n:t:wc:e:C:o:" TOOL_OPTIONS,
-		    longs)) != -1)
+	while ((opt = tool_getopt(&tool, argc, argv,
+		    "+:n:t:wc:e:C:o:" TOOL_OPTIONS, longs)) != -1)
 		read_option(options, opt);
 	if (argc - optind < 2)
 		tool_usage(

@@ -88,7 +88,8 @@ read_options(struct stat_run *run, int argc, char **argv)
 {
 	int opt;
 
-	while ((opt = tool_getopt(&tool, argc, argv, "+:af" TOOL_OPTIONS, longs)) != -1) {
+	while ((opt = tool_getopt(
+		    &tool, argc, argv, "+:af" TOOL_OPTIONS, longs)) != -1) {
 		switch (opt) {
 		case 'a':
 			run->all = true;

@@ -26,8 +26,8 @@ enum hm_transport {
 
 struct hm_addr {
 	enum hm_transport transport;
-	bool any;	/* "unix", "tcp", "local": one is to be chosen */
-	bool wildcard;	/* "tcp:*:PORT" */
+	bool any;      /* "unix", "tcp", "local": one is to be chosen */
+	bool wildcard; /* "tcp:*:PORT" */
 	char text[HM_ADDR_SIZE]; /* canonical, NUL-terminated */
 };
 

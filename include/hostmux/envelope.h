@@ -18,9 +18,9 @@
 extern "C" {
 #endif
 
-#define HM_TYPE_MAX 64	    /* bytes of a message type */
-#define HM_HEADERS_MAX 16   /* headers of a message */
-#define HM_HEAD_MAX 2048    /* bytes of a head on the wire */
+#define HM_TYPE_MAX 64	  /* bytes of a message type */
+#define HM_HEADERS_MAX 16 /* headers of a message */
+#define HM_HEAD_MAX 2048  /* bytes of a head on the wire */
 #define HM_UID_UNKNOWN UINT32_MAX
 
 /* What became of a message. */
@@ -45,8 +45,9 @@ struct hm_slice {
 /* Flags of an envelope. */
 #define HM_ENV_REMOTE 0x01u /* came by TCP somewhere (vouched) */
 #define HM_ENV_NOW 0x02u    /* no retrying where there is no way */
-#define HM_ENV_LASTING 0x04u /* settled only when what it waits for happens:
-				flush does not wait for it */
+#define HM_ENV_LASTING                                                      \
+	0x04u		    /* settled only when what it waits for happens: \
+			       flush does not wait for it */
 #define HM_ENV_RETURN 0x08u /* is itself a returned message */
 
 struct hm_envelope;
@@ -55,9 +56,9 @@ struct hm_envelope;
 struct hm_draft {
 	const struct hm_id *sender; /* NULL: the posting actor, set by post */
 	const struct hm_id *dest;
-	const char *type; /* NULL: "application/octet-stream" */
-	unsigned ttl;	  /* 0: 64; 255 at most */
-	unsigned flags;	  /* HM_ENV_NOW, HM_ENV_LASTING */
+	const char *type;	      /* NULL: "application/octet-stream" */
+	unsigned ttl;		      /* 0: 64; 255 at most */
+	unsigned flags;		      /* HM_ENV_NOW, HM_ENV_LASTING */
 	const struct hm_id *reply_to; /* NULL: none */
 	const char *const *headers;   /* key, value, …, NULL; or NULL */
 };
@@ -71,8 +72,8 @@ struct hm_envelope *hm_envelope_wrap(const struct hm_draft *draft,
     void *payload, size_t len, struct hm_error *err);
 /* Another message with the head of model, which was made and never posted: for
  * whoever sends many.  The payload is copied.  NULL: ENOMEM. */
-struct hm_envelope *hm_envelope_like(const struct hm_envelope *model,
-    const void *payload, size_t len);
+struct hm_envelope *hm_envelope_like(
+    const struct hm_envelope *model, const void *payload, size_t len);
 /* NULL is harmless. */
 void hm_envelope_free(struct hm_envelope *env);
 
@@ -90,8 +91,8 @@ bool hm_envelope_type_is(const struct hm_envelope *env, const char *type);
 uint32_t hm_envelope_uid(const struct hm_envelope *env);
 uint32_t hm_envelope_pid(const struct hm_envelope *env);
 /* A header's value; p is NULL if there is none. */
-struct hm_slice hm_envelope_header(const struct hm_envelope *env,
-    const char *key);
+struct hm_slice hm_envelope_header(
+    const struct hm_envelope *env, const char *key);
 /* The i-th header; false past the last. */
 bool hm_envelope_header_at(const struct hm_envelope *env, size_t i,
     struct hm_slice *key, struct hm_slice *value);

@@ -54,8 +54,8 @@ enum hm_error_kind hm_error_kind_of(const char *name);
 /*
  * Prints "program: error: text" on stderr; returns the exit status that suits:
  * 2 for MISSING, INVALID and what was written wrongly, 111 when the host was
- * never reached or the system said no (CHANNEL, an errno of resources), 124 when
- * a time ran out, 1 otherwise.
+ * never reached or the system said no (CHANNEL, an errno of resources), 124
+ * when a time ran out, 1 otherwise.
  */
 int hm_error_exit(const struct hm_error *err, const char *program);
 

@@ -26,10 +26,10 @@ struct hm_host_config {
 	const char *backend;	   /* NULL: "unix" beside the frontend's */
 	const char *const *routes; /* "[ADDR=]VIA", NULL-ended, or NULL */
 	unsigned mode;		   /* of Unix sockets, 0600 */
-	bool replace;	   /* stale sockets may be replaced (the lock is held) */
-	bool relay;	   /* pass what is remote on to third hosts */
-	uint64_t timeout;  /* ms grace of the end */
-	unsigned max;	   /* procs ended at a time */
+	bool replace;	  /* stale sockets may be replaced (the lock is held) */
+	bool relay;	  /* pass what is remote on to third hosts */
+	uint64_t timeout; /* ms grace of the end */
+	unsigned max;	  /* procs ended at a time */
 	const struct hm_limits *limits;
 };
 
@@ -51,13 +51,14 @@ struct hm_proc *hm_host_local_proc(struct hm_host *host);
  * with the number of procs that did not end.  Again: cuts the grace to
  * nothing.
  */
-#define HM_HOST_TIMEOUT UINT64_MAX /* the one that was configured, or asked for */
+#define HM_HOST_TIMEOUT \
+	UINT64_MAX /* the one that was configured, or asked for */
 void hm_host_shutdown(struct hm_host *host, uint64_t timeout,
     const char *reason, void (*done)(void *arg, unsigned failed), void *arg);
 /* Called when a shutdown was asked for over control: fn calls
  * hm_host_shutdown, now or later.  Without one, the host ends by itself. */
-void hm_host_on_shutdown(struct hm_host *host, void (*fn)(void *arg),
-    void *arg);
+void hm_host_on_shutdown(
+    struct hm_host *host, void (*fn)(void *arg), void *arg);
 
 #ifdef __cplusplus
 }

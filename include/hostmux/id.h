@@ -50,9 +50,10 @@ int hm_id_parse(struct hm_id *id, const char *text, struct hm_error *err);
  * id address is given.  What is missing becomes actor "main", index 0, port 0,
  * so the result has depth PORT.  A host name in it is resolved (may block).
  */
-int hm_id_parse_dest(struct hm_id *id, const char *text, const char *host,
-    struct hm_error *err);
-/* Prints id to its depth into buf (HM_ID_TEXT is always enough); returns buf. */
+int hm_id_parse_dest(
+    struct hm_id *id, const char *text, const char *host, struct hm_error *err);
+/* Prints id to its depth into buf (HM_ID_TEXT is always enough); returns buf.
+ */
 char *hm_id_print(const struct hm_id *id, char *buf, size_t size);
 /* <0, 0, >0; a shorter id goes before the ids it is a prefix of. */
 int hm_id_compare(const struct hm_id *a, const struct hm_id *b);

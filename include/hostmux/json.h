@@ -27,10 +27,10 @@ enum hm_json_type {
 
 struct hm_json {
 	enum hm_json_type type;
-	const char *key;      /* in an object, NUL-terminated; else NULL */
-	const char *string;   /* STRING: bytes, NUL-terminated, may hold NULs;
-				 NUMBER: the digits as they stood */
-	size_t len;	      /* of string; elements of ARRAY and OBJECT */
+	const char *key;    /* in an object, NUL-terminated; else NULL */
+	const char *string; /* STRING: bytes, NUL-terminated, may hold NULs;
+			       NUMBER: the digits as they stood */
+	size_t len;	    /* of string; elements of ARRAY and OBJECT */
 	bool boolean;
 	double number;
 	struct hm_json *child; /* first element */
@@ -42,20 +42,19 @@ struct hm_json {
  * where ("json: byte 17: …"; EINVAL, ENOMEM).  Duplicate keys are an error.
  * Free with hm_json_free (NULL is harmless).
  */
-struct hm_json *hm_json_parse(const char *text, size_t len,
-    struct hm_error *err);
+struct hm_json *hm_json_parse(
+    const char *text, size_t len, struct hm_error *err);
 void hm_json_free(struct hm_json *value);
 /* The member of that name, NULL if there is none or value is no object. */
-const struct hm_json *hm_json_get(const struct hm_json *value,
-    const char *key);
+const struct hm_json *hm_json_get(const struct hm_json *value, const char *key);
 /* The member's string, or fallback if it is missing, no string, or holds a
  * NUL. */
-const char *hm_json_string(const struct hm_json *value, const char *key,
-    const char *fallback);
+const char *hm_json_string(
+    const struct hm_json *value, const char *key, const char *fallback);
 /* Whole numbers 0..2^64-1 exactly; 0, or -1 (missing or not one). */
 int hm_json_u64(const struct hm_json *value, const char *key, uint64_t *out);
-double hm_json_double(const struct hm_json *value, const char *key,
-    double fallback);
+double hm_json_double(
+    const struct hm_json *value, const char *key, double fallback);
 bool hm_json_bool(const struct hm_json *value, const char *key, bool fallback);
 
 /*
@@ -75,10 +74,10 @@ void hm_json_out_fini(struct hm_json_out *out);
 void hm_json_open(struct hm_json_out *out, const char *key, char bracket);
 void hm_json_close(struct hm_json_out *out, char bracket);
 /* Bytes that are not UTF-8 become U+FFFD. */
-void hm_json_put_string(struct hm_json_out *out, const char *key,
-    const char *text);
-void hm_json_put_bytes(struct hm_json_out *out, const char *key,
-    const void *bytes, size_t len);
+void hm_json_put_string(
+    struct hm_json_out *out, const char *key, const char *text);
+void hm_json_put_bytes(
+    struct hm_json_out *out, const char *key, const void *bytes, size_t len);
 void hm_json_put_u64(struct hm_json_out *out, const char *key, uint64_t n);
 void hm_json_put_i64(struct hm_json_out *out, const char *key, int64_t n);
 /* With three decimals at most, no exponent; null from 1e15 on. */
@@ -86,11 +85,11 @@ void hm_json_put_double(struct hm_json_out *out, const char *key, double n);
 void hm_json_put_bool(struct hm_json_out *out, const char *key, bool b);
 void hm_json_put_null(struct hm_json_out *out, const char *key);
 /* text is JSON already (trusted), put as it is. */
-void hm_json_put_raw(struct hm_json_out *out, const char *key,
-    const char *text, size_t len);
+void hm_json_put_raw(
+    struct hm_json_out *out, const char *key, const char *text, size_t len);
 /* A whole parsed value, written again. */
-void hm_json_put_value(struct hm_json_out *out, const char *key,
-    const struct hm_json *value);
+void hm_json_put_value(
+    struct hm_json_out *out, const char *key, const struct hm_json *value);
 /* The buffer, NUL-terminated, now the caller's (free it); NULL and ENOMEM.
  * *len may be NULL. */
 char *hm_json_out_take(struct hm_json_out *out, size_t *len);

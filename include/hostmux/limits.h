@@ -21,11 +21,11 @@ struct hm_limits {
 	uint64_t session_timeout;     /* ms a lost TCP link may come back */
 	uint64_t exit_timeout;	      /* ms, grace of terminate */
 	uint64_t stop_actor_timeout, cleanup_timeout; /* ms */
-	uint64_t snapshot_retention;  /* ended procs or actors remembered */
-	uint64_t greeting_timeout;    /* ms, 5000: a peer that says nothing */
-	uint32_t max_ungreeted;	      /* 256 */
-	uint32_t max_unsettled;	      /* 65536 messages per link */
-	uint64_t ttl;		      /* hops of a new message */
+	uint64_t snapshot_retention; /* ended procs or actors remembered */
+	uint64_t greeting_timeout;   /* ms, 5000: a peer that says nothing */
+	uint32_t max_ungreeted;	     /* 256 */
+	uint32_t max_unsettled;	     /* 65536 messages per link */
+	uint64_t ttl;		     /* hops of a new message */
 };
 
 /* The defaults of the table in hostmux(7). */

@@ -40,8 +40,8 @@ struct hm_attach {
 	const char *name;  /* NULL: the host picks client-… */
 	const char *token; /* of a reservation: boots instead of attaching */
 	bool joined;	   /* counts as a proc, not as a client */
-	bool redial;	   /* a lost Unix link is dialed again (new attachment) */
-	uint64_t timeout;  /* ms for dialing and greeting; 0: 5 s */
+	bool redial; /* a lost Unix link is dialed again (new attachment) */
+	uint64_t timeout; /* ms for dialing and greeting; 0: 5 s */
 	const struct hm_limits *limits; /* NULL: defaults */
 };
 
@@ -49,8 +49,8 @@ struct hm_attach {
  * The host's address by the rule of hostmux(7): $HYPERACTOR_HOST_ADDR, else
  * the default socket.  override (of -H) may be NULL.  Resolves names.
  */
-int hm_host_default(struct hm_addr *addr, const char *override,
-    struct hm_error *err);
+int hm_host_default(
+    struct hm_addr *addr, const char *override, struct hm_error *err);
 
 /*
  * All four borrow loop (NULL: the proc makes and owns one, hm_proc_loop).
@@ -58,8 +58,8 @@ int hm_host_default(struct hm_addr *addr, const char *override,
  * when it cannot be reached, EXISTS when the name is taken, DENIED when it
  * refused.
  */
-struct hm_proc *hm_proc_attach(struct hm_loop *loop,
-    const struct hm_attach *how, struct hm_error *err);
+struct hm_proc *hm_proc_attach(
+    struct hm_loop *loop, const struct hm_attach *how, struct hm_error *err);
 /* Serves addr ("unix", "tcp", …) and dials whatever it sends to. */
 struct hm_proc *hm_proc_direct(struct hm_loop *loop, const char *addr,
     const char *name, const struct hm_limits *limits, struct hm_error *err);
@@ -108,12 +108,10 @@ void hm_actor_pause(struct hm_actor *actor, bool paused);
  * after one message. handler NULL: the actor's. */
 uint64_t hm_port_open(struct hm_actor *actor, hm_handler *handle, bool once);
 /* Opens a well-known port (below 1024). */
-int hm_port_open_at(struct hm_actor *actor, uint64_t port,
-    hm_handler *handle);
+int hm_port_open_at(struct hm_actor *actor, uint64_t port, hm_handler *handle);
 void hm_port_close(struct hm_actor *actor, uint64_t port);
 /* The whole id of that port of actor. */
-void hm_port_id(const struct hm_actor *actor, uint64_t port,
-    struct hm_id *id);
+void hm_port_id(const struct hm_actor *actor, uint64_t port, struct hm_id *id);
 
 /*
  * Posts env from actor: takes it on success.  -1 with errno and env still the
@@ -131,15 +129,15 @@ void hm_proc_hurry(struct hm_proc *proc);
 /* Messages posted and not settled yet, LASTING ones not counted. */
 size_t hm_proc_unsettled(const struct hm_proc *proc);
 /* Called when something was settled, or room has come. */
-void hm_proc_on_progress(struct hm_proc *proc, void (*fn)(void *arg),
-    void *arg);
+void hm_proc_on_progress(
+    struct hm_proc *proc, void (*fn)(void *arg), void *arg);
 /* Called once when the link to the host is lost for good (after what was
  * unsettled has been returned). Without it hm_proc_run ends with 1. */
-void hm_proc_on_lost(struct hm_proc *proc,
-    void (*fn)(void *arg, const char *why), void *arg);
+void hm_proc_on_lost(
+    struct hm_proc *proc, void (*fn)(void *arg, const char *why), void *arg);
 /* Called when the agent is told to stop; without it hm_proc_run ends, 0. */
-void hm_proc_on_stop(struct hm_proc *proc,
-    void (*fn)(void *arg, const char *reason), void *arg);
+void hm_proc_on_stop(
+    struct hm_proc *proc, void (*fn)(void *arg, const char *reason), void *arg);
 /* Is told of each message from actor that was delivered; borrows it, and must
  * not post (the progress callback comes after). */
 void hm_actor_on_delivered(struct hm_actor *actor,
@@ -162,8 +160,8 @@ int hm_refuse(struct hm_actor *self, const char *fmt, ...)
     ;
 /* Ends what HM_LATER began: settles msg, and frees it.  reason may be NULL if
  * delivered. */
-void hm_settle(struct hm_envelope *msg, enum hm_outcome outcome,
-    const char *reason);
+void hm_settle(
+    struct hm_envelope *msg, enum hm_outcome outcome, const char *reason);
 
 /*
  * Asks dest and waits for the answer in turns of the loop: the answer (free

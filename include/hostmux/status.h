@@ -33,17 +33,17 @@ enum hm_state {
 
 struct hm_status {
 	enum hm_state state;
-	pid_t pid;	  /* 0: unknown */
-	int exit_code;	  /* STOPPED */
-	int signal;	  /* KILLED */
-	bool core;	  /* KILLED */
-	double started, ended; /* seconds of the wall clock, 0: not yet */
-	double cpu;	  /* seconds used; < 0 unknown */
-	uint64_t peak_memory; /* bytes, 0 unknown */
-	char addr[HM_ADDR_SIZE]; /* "" before READY */
-	char agent[HM_ID_TEXT];	 /* actor id, "" before READY */
+	pid_t pid;		    /* 0: unknown */
+	int exit_code;		    /* STOPPED */
+	int signal;		    /* KILLED */
+	bool core;		    /* KILLED */
+	double started, ended;	    /* seconds of the wall clock, 0: not yet */
+	double cpu;		    /* seconds used; < 0 unknown */
+	uint64_t peak_memory;	    /* bytes, 0 unknown */
+	char addr[HM_ADDR_SIZE];    /* "" before READY */
+	char agent[HM_ID_TEXT];	    /* actor id, "" before READY */
 	char reason[HM_REASON_MAX]; /* why the end was asked for, or FAILED's */
-	bool asked;	  /* the end was asked for */
+	bool asked;		    /* the end was asked for */
 };
 
 bool hm_state_terminal(enum hm_state state);
@@ -54,8 +54,8 @@ int hm_state_of(const char *name); /* -1 if none */
 bool hm_state_legal(enum hm_state from, enum hm_state to);
 /* "Ready at ADDR up 3s", "Killed(sig=11, core)" …; with uptime false without
  * "up".  Returns buf. */
-char *hm_status_print(const struct hm_status *status, bool uptime, char *buf,
-    size_t size);
+char *hm_status_print(
+    const struct hm_status *status, bool uptime, char *buf, size_t size);
 /* The members of an open JSON object: status, pid, exit, signal, core, reason,
  * addr, agent, started, uptime, ended, cpu, peak_memory (only what is known),
  * and "asked" when it is. */

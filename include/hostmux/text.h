@@ -18,11 +18,11 @@ extern "C" {
 /* "30s" "500ms" "2m" "1h" "1.5s" or plain seconds, into milliseconds, rounded
  * up (0 often means for ever).  what names the thing in the sentence: "option
  * -t", "HYPERACTOR_…". */
-int hm_text_duration(const char *text, const char *what, uint64_t *ms,
-    struct hm_error *err);
+int hm_text_duration(
+    const char *text, const char *what, uint64_t *ms, struct hm_error *err);
 /* "64k" "1M" "10G", powers of two, into bytes. */
-int hm_text_size(const char *text, const char *what, uint64_t *bytes,
-    struct hm_error *err);
+int hm_text_size(
+    const char *text, const char *what, uint64_t *bytes, struct hm_error *err);
 /* A decimal in [min, max], digits only. */
 int hm_text_number(const char *text, const char *what, uint64_t min,
     uint64_t max, uint64_t *n, struct hm_error *err);

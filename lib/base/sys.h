@@ -23,8 +23,8 @@ int sys_random(void *buf, size_t len);
 /* Descriptors born CLOEXEC (and NONBLOCK where it says so). */
 int sys_cloexec(int fd);
 int sys_nonblock(int fd);
-int sys_pipe(int fds[2]);	 /* CLOEXEC, both ends NONBLOCK */
-int sys_accept(int fd);		 /* CLOEXEC, NONBLOCK */
+int sys_pipe(int fds[2]); /* CLOEXEC, both ends NONBLOCK */
+int sys_accept(int fd);	  /* CLOEXEC, NONBLOCK */
 /* Closes all from first on but keep (or -1), async-signal-safe. */
 void sys_close_from(int first, int keep);
 /* Keeps 0, 1, 2 and keep. */
@@ -53,8 +53,8 @@ int sys_peer(int fd, uint32_t *uid, uint32_t *pid);
 int sys_socket_dir(char *buf, size_t size, bool make, struct hm_error *err);
 
 /* Processes. */
-bool sys_subreaper(void);	/* become one; false where there is none */
-int sys_parent_death(int sig);	/* 0; ENOTSUP elsewhere (-1) */
+bool sys_subreaper(void);      /* become one; false where there is none */
+int sys_parent_death(int sig); /* 0; ENOTSUP elsewhere (-1) */
 /* A descriptor readable when pid (a child, unreaped) ends; -1 ENOTSUP. */
 int sys_pidfd(pid_t pid);
 int sys_pidfd_signal(int pidfd, int sig);
@@ -68,7 +68,8 @@ long sys_children(pid_t pid, pid_t *pids, size_t max);
  * there is.  Block all signals around it.  The pid, or -1.
  */
 pid_t sys_spawn(int (*fn)(void *arg), void *arg);
-/* execvpe: looks file up in PATH as execvp does.  Returns only when it failed. */
+/* execvpe: looks file up in PATH as execvp does.  Returns only when it failed.
+ */
 void sys_exec(const char *file, char *const argv[], char *const env[]);
 /* waitpid with WNOHANG, and what the child had used: CPU seconds (-1 where
  * unknown), most memory in bytes (0 where unknown). */

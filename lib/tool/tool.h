@@ -22,11 +22,11 @@
 #define TOOL_NOTFOUND 127
 
 struct tool {
-	const char *name;     /* "msg-send" */
-	const char *usage;    /* one line, "[-n COUNT] NAME", without the name */
-	const char *help;     /* what --help adds: options, a line each */
-	enum hm_level level;  /* shown up to this one; WARNING at first */
-	const char *last;     /* the argument with the last option */
+	const char *name;    /* "msg-send" */
+	const char *usage;   /* one line, "[-n COUNT] NAME", without the name */
+	const char *help;    /* what --help adds: options, a line each */
+	enum hm_level level; /* shown up to this one; WARNING at first */
+	const char *last;    /* the argument with the last option */
 };
 
 /*
@@ -34,12 +34,15 @@ struct tool {
  * help, version, quiet, verbose; short -H -h -V -q -v.
  */
 #define TOOL_OPTIONS "H:hVqv"
-#define TOOL_LONG                                                              \
-	{ "host", required_argument, NULL, 'H' },                              \
-	{ "help", no_argument, NULL, 'h' },                                    \
-	{ "version", no_argument, NULL, 'V' },                                 \
-	{ "quiet", no_argument, NULL, 'q' },                                   \
-	{ "verbose", no_argument, NULL, 'v' }, { NULL, 0, NULL, 0 }
+#define TOOL_LONG                                \
+	{"host", required_argument, NULL, 'H'},  \
+	    {"help", no_argument, NULL, 'h'},    \
+	    {"version", no_argument, NULL, 'V'}, \
+	    {"quiet", no_argument, NULL, 'q'},   \
+	    {"verbose", no_argument, NULL, 'v'}, \
+	{                                        \
+		NULL, 0, NULL, 0                 \
+	}
 
 /* getopt_long, which remembers where it stumbled. */
 int tool_getopt(struct tool *tool, int argc, char **argv,
@@ -55,11 +58,12 @@ void tool_say(const struct tool *tool, enum hm_level level, const char *fmt,
 /* One line what is wrong, one line of usage; exits 2. */
 _Noreturn void tool_usage(const struct tool *tool, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-/* Says err's sentence; returns hm_error_exit's status without printing twice. */
+/* Says err's sentence; returns hm_error_exit's status without printing twice.
+ */
 int tool_fail(const struct tool *tool, const struct hm_error *err);
 /* Reads an option's value or exits 2 with what is wrong. */
-uint64_t tool_duration(const struct tool *tool, const char *text,
-    const char *option);
+uint64_t tool_duration(
+    const struct tool *tool, const char *text, const char *option);
 uint64_t tool_number(const struct tool *tool, const char *text,
     const char *option, uint64_t min, uint64_t max);
 /* limits from the environment, or exits 2. */

@@ -76,7 +76,8 @@ enum hm_record_type {
 #define HM_HEAD_UID 12
 #define HM_HEAD_PID 16
 #define HM_HEAD_DEST 20
-/* The least head: fixed part, two ids of three short names, type, two counts. */
+/* The least head: fixed part, two ids of three short names, type, two counts.
+ */
 #define HM_HEAD_MIN (HM_HEAD_DEST + 2 * 6 + 16 + 8 + 2 + 2)
 /* A new head leaves room for the reason it may come back with. */
 #define HM_HEAD_ROOM (HM_HEAD_MAX - 512)
@@ -148,12 +149,12 @@ struct hm_hello {
 
 #define HM_HELLO_MAX (HM_RECORD_HEADER + 40 + 3 * 256)
 /* Writes a whole record, header included; the length. */
-size_t hm_hello_write(unsigned char *p, enum hm_record_type type,
-    const struct hm_hello *hello);
+size_t hm_hello_write(
+    unsigned char *p, enum hm_record_type type, const struct hm_hello *hello);
 /* body of a record that peek accepted; -1 with a sentence, also for another
  * major version: "peer speaks 2, this is 1". */
-int hm_hello_read(struct hm_hello *hello, const unsigned char *body,
-    size_t len, struct hm_error *err);
+int hm_hello_read(struct hm_hello *hello, const unsigned char *body, size_t len,
+    struct hm_error *err);
 
 /* A head, its parts pointing into the bytes it was read from. */
 struct hm_idref {
@@ -188,11 +189,11 @@ struct hm_head_source {
 	const char *const *headers; /* key, value, …, NULL */
 	const struct hm_id *reply_to;
 };
-long hm_head_write(unsigned char p[HM_HEAD_MAX],
-    const struct hm_head_source *src);
+long hm_head_write(
+    unsigned char p[HM_HEAD_MAX], const struct hm_head_source *src);
 /* 0 and id filled, to the given depth. */
-void hm_idref_copy(const struct hm_idref *ref, enum hm_id_depth depth,
-    struct hm_id *id);
+void hm_idref_copy(
+    const struct hm_idref *ref, enum hm_id_depth depth, struct hm_id *id);
 
 /* The envelope as the link layers see it. */
 struct hm_envelope {
@@ -211,10 +212,9 @@ struct hm_envelope {
 
 /* An envelope of a head that hm_head_read accepted, with room for its payload
  * not filled yet (payload is NULL, payload_len 0). */
-struct hm_envelope *hm_envelope_from_head(const unsigned char *head,
-    size_t len);
+struct hm_envelope *hm_envelope_from_head(
+    const unsigned char *head, size_t len);
 /* Rewrites the sender.  0, or -1 EMSGSIZE, ENOMEM. */
-int hm_envelope_set_sender(struct hm_envelope *env,
-    const struct hm_id *sender);
+int hm_envelope_set_sender(struct hm_envelope *env, const struct hm_id *sender);
 
 #endif

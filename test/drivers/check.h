@@ -12,8 +12,8 @@
 #define CHECK(what)                                                            \
 	do {                                                                   \
 		if (!(what)) {                                                 \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__,     \
-			    #what);                                            \
+			fprintf(                                               \
+			    stderr, "%s:%d: %s\n", __FILE__, __LINE__, #what); \
 			exit(1);                                               \
 		}                                                              \
 	} while (0)
