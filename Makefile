@@ -54,13 +54,12 @@ LIB = \
 	lib/route/outgoing.c lib/route/passage.c lib/route/peer.c \
 	lib/route/resume.c lib/route/router.c \
 	lib/proc/actor.c lib/proc/agent.c lib/proc/call.c lib/proc/proc.c \
-	lib/boot/boot.c lib/boot/bulk.c lib/boot/callback.c \
-	lib/boot/child.c lib/boot/exec.c lib/boot/frames.c \
-	lib/boot/handle.c lib/boot/init.c lib/boot/inlet.c \
-	lib/boot/launch.c lib/boot/lifeline.c lib/boot/lines.c \
-	lib/boot/manager.c lib/boot/outlet.c lib/boot/output.c \
-	lib/boot/payload.c lib/boot/plain.c lib/boot/process.c \
-	lib/boot/runner.c lib/boot/sink.c lib/boot/spawn.c \
+	lib/boot/boot.c lib/boot/bulk.c lib/boot/callback.c lib/boot/child.c \
+	lib/boot/exec.c lib/boot/frames.c lib/boot/handle.c lib/boot/init.c \
+	lib/boot/inlet.c lib/boot/launch.c lib/boot/lifeline.c \
+	lib/boot/lines.c lib/boot/manager.c lib/boot/outlet.c \
+	lib/boot/output.c lib/boot/payload.c lib/boot/plain.c \
+	lib/boot/process.c lib/boot/runner.c lib/boot/sink.c lib/boot/spawn.c \
 	lib/boot/status.c lib/boot/supervisor.c lib/boot/talk.c \
 	lib/boot/tree.c lib/boot/ward.c lib/boot/warden.c \
 	lib/host/control.c lib/host/host.c lib/host/item.c lib/host/life.c \
@@ -80,8 +79,8 @@ PROGRAMS = \
 	msg-send msg-call msg-recv
 DRIVERS = \
 	addr child envelope garbage id json limits link loop manager ordered \
-	output reader reap record registry resume route signal spawn status \
-	text timer tree
+	output reader reap record registry resume route runner signal socket \
+	spawn status sys text timer tree
 FUZZERS = envelope json link name
 HEADERS = \
 	addr.h envelope.h error.h host.h hostmux.h id.h json.h limits.h \

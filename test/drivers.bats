@@ -27,6 +27,14 @@ drive() {
 	is "$missing" ""
 }
 
+@test "sys: what differs between systems" {
+	drive sys
+}
+
+@test "socket: addresses listened on and dialed" {
+	drive socket
+}
+
 @test "text: durations, sizes, numbers, base64, safe printing" {
 	drive text
 }
@@ -113,4 +121,8 @@ drive() {
 
 @test "timer: timers fire in order" {
 	drive timer
+}
+
+@test "runner: the modes of proc-boot, with CMD and who asks it in one process" {
+	drive runner
 }

@@ -134,6 +134,34 @@ foreground() {
 	try 0 proc-stat
 }
 
+@test "a peer of another uid is refused, on an abstract socket too" {
+	local name=hm-$BASHPID-$RANDOM
+
+	[ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null ||
+	    skip "only root can be somebody else"
+	start_host -l "unix:@$name"
+	try 1,111 setpriv --reuid 65534 --regid 65534 --clear-groups \
+	    proc-stat -H "unix:@$name"
+	matches "$stderr" '^proc-stat: error: '
+	is "$output" ""
+	try 0 proc-stat
+	# Opened to a group, whoever is let in may send, and control nothing.
+	try 0 proc-reap --host
+	chmod 755 "$T"
+	chmod 755 "$(dirname "$T")" "$(dirname "$(dirname "$T")")" 2>/dev/null || :
+	start_host -l "unix:$T/front" -m 0666
+	try 0 proc-spawn p proc-boot --exec tr a-z A-Z
+	try 0 setpriv --reuid 65534 --regid 65534 --clear-groups \
+	    msg-call p hello
+	is "$output" HELLO
+	try 1 setpriv --reuid 65534 --regid 65534 --clear-groups proc-reap p
+	try 0 proc-stat p
+	try 0 setpriv --reuid 65534 --regid 65534 --clear-groups \
+	    msg-call service,host_agent '{"op":"shutdown"}'
+	has "$output" '"ok":false'
+	try 0 proc-stat p
+}
+
 @test "tcp: an address is chosen and is the id address" {
 	start_host -l tcp:127.0.0.1:0
 	matches "$ID" '^tcp:127\.0\.0\.1:[1-9][0-9]*$'

@@ -178,6 +178,15 @@ w2	Killed(sig=15)"
 	wait_for 1 bash -c '[ "$(grep -lsz "HOSTMUX_TEST=$HOSTMUX_TEST" /proc/[0-9]*/environ 2>/dev/null | xargs -r -n 1 dirname 2>/dev/null | while read -r d; do cat "$d/comm"; done | grep -c sleep)" = 0 ]'
 }
 
+@test "--json: an object per line" {
+	start_host
+	try 0 proc-spawn w proc-boot sh -c 'exit 3'
+	try 0 proc-reap -w --json w
+	has "$(head -n 1 <<<"$output")" '"name":"w"'
+	has "$(head -n 1 <<<"$output")" '"exit":3'
+	is "$(grep -vc '^{.*}$' <<<"$output")" 0
+}
+
 @test "usage" {
 	try 2 proc-reap
 	try 2 proc-reap -k -w w

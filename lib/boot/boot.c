@@ -151,19 +151,13 @@ attach(struct boot *boot, struct hm_loop *loop, struct hm_error *err)
 static int
 serve(struct boot *boot, struct hm_error *err)
 {
-	struct hm_addr backend, any;
-	const char *transport = "unix";
+	char where[HM_ADDR_SIZE] = "tcp";
 
-	if (hm_addr_parse(&backend, boot->payload.backend_addr, 0, err) == -1)
-		return -1;
-	if (backend.transport == HM_TRANSPORT_TCP)
-		transport = "tcp";
-	else if (boot->payload.socket_dir[0] == '\0')
-		return hm_proc_serve(boot->proc, "unix", &boot->addr, err);
-	if (hm_addr_parse(&any, transport, HM_ADDR_LISTEN, err) == -1)
-		return -1;
-	return router_serve(hm_proc_router(boot->proc), &any,
-	    boot->payload.socket_dir, 0600, false, &boot->addr, err);
+	if (strncmp(boot->payload.backend_addr, "tcp:", 4) != 0 &&
+	    payload_socket(
+		boot->payload.socket_dir, boot->payload.token, where) == -1)
+		(void)snprintf(where, sizeof where, "unix");
+	return hm_proc_serve(boot->proc, where, &boot->addr, err);
 }
 
 int

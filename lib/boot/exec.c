@@ -193,13 +193,22 @@ refuse(struct run *run)
 	hm_settle(run->msg, HM_REFUSED, why);
 }
 
+/* Without a final newline. */
+static size_t
+answer_len(const struct run *run)
+{
+	size_t len = inlet_size(&run->out);
+
+	return len > 0 && inlet_bytes(&run->out)[len - 1] == '\n' ? len - 1
+								  : len;
+}
+
 /* -1: it cannot be posted now. */
 static int
 answer(struct run *run)
 {
 	struct runner *r = run->exec->r;
-	const char *bytes = inlet_bytes(&run->out);
-	size_t len = inlet_size(&run->out);
+	size_t len = answer_len(run);
 	struct hm_slice type = hm_envelope_type(run->msg);
 	char name[HM_TYPE_MAX + 1];
 	struct hm_id to;
@@ -207,10 +216,9 @@ answer(struct run *run)
 
 	if (!asked && r->to == NULL)
 		return 0;
-	if (len > 0 && bytes[len - 1] == '\n')
-		len--;
 	(void)snprintf(name, sizeof name, "%.*s", (int)type.n, type.p);
-	return runner_say(r, asked ? &to : NULL, name, bytes, len);
+	return runner_say(
+	    r, asked ? &to : NULL, name, inlet_bytes(&run->out), len);
 }
 
 /* It has ended and all of its output is here. */
@@ -279,8 +287,7 @@ read_out(struct run *run)
 {
 	int got = inlet_read(&run->out);
 
-	/* A final newline is not part of the answer. */
-	if (inlet_size(&run->out) > run->exec->r->limits.max_message + 1) {
+	if (answer_len(run) > run->exec->r->limits.max_message) {
 		run->large = true;
 		run->out.start = run->out.len;
 		if (!run->ended)

@@ -145,9 +145,10 @@ sleeper(void)
 	pid_t pid = fork();
 
 	CHECK(pid != -1);
-	while (pid == 0)
+	if (pid != 0)
+		return pid;
+	for (;;)
 		(void)pause();
-	return pid;
 }
 
 static bool
