@@ -73,6 +73,7 @@ PROGRAMS='host-mux proc-spawn proc-boot proc-reap proc-stat msg-send msg-call ms
 	usage '' msg-send
 	usage '' msg-call
 	usage '' msg-recv a b
+	usage '' host-mux operand
 	usage '' proc-reap --host w1
 }
 

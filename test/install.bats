@@ -5,9 +5,14 @@ load helper
 
 PROGRAMS='host-mux proc-spawn proc-boot proc-reap proc-stat msg-send msg-call msg-recv'
 
+# One make at a time.
+setup_file() {
+	export BATS_NO_PARALLELIZE_WITHIN_FILE=true
+}
+
 installed() {
 	(cd "$ROOT" && DEADLINE=300 try 0 make -s install "DESTDIR=$T/root" \
-	    PREFIX=/usr prefix=/usr)
+	    PREFIX=/usr)
 }
 
 @test "make install DESTDIR: programs, library, headers, pages" {
@@ -117,6 +122,6 @@ END
 
 @test "uninstall leaves nothing" {
 	installed
-	(cd "$ROOT" && try 0 make -s uninstall "DESTDIR=$T/root" PREFIX=/usr prefix=/usr)
+	(cd "$ROOT" && try 0 make -s uninstall "DESTDIR=$T/root" PREFIX=/usr)
 	is "$(find root -type f)" ""
 }

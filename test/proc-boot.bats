@@ -132,11 +132,11 @@ load helper
 @test "--lines --to: ends when what CMD printed is settled" {
 	start_host
 	try 0 proc-spawn out proc-boot --lines sh -c 'cat >got'
-	try 0 proc-spawn src proc-boot --lines --to out seq 5000
+	try 0 proc-spawn src proc-boot --lines --to out seq 50000
 	try 0 proc-reap -w src
 	has "$output" 'Stopped(exit=0)'
 	try 0 proc-reap out
-	seq 5000 | cmp - got
+	seq 50000 | cmp - got
 }
 
 @test "--lines: warns once when nothing is answered for 5 s" {

@@ -66,10 +66,10 @@ struct hm_proc *hm_proc_direct(struct hm_loop *loop, const char *addr,
 /* May not send outside itself: such messages are returned. */
 struct hm_proc *hm_proc_local(struct hm_loop *loop, struct hm_error *err);
 /*
- * Boots from the environment (hostmux-protocol(7)): reads and unsets the boot
- * variables, greets the backend, spawns the agent, serves, and calls back;
- * the callback answered, the proc is Ready.  Kinds MISSING, INVALID, CHANNEL,
- * AGENT.
+ * Boots from the environment (hostmux-protocol(7)): reads the boot variables
+ * and unsets the secret ones (callback and MODE), greets the backend, spawns
+ * the agent, serves, and calls back; the callback answered, the proc is Ready.
+ * Kinds MISSING, INVALID, CHANNEL, AGENT.
  */
 struct hm_proc *hm_boot(struct hm_error *err);
 

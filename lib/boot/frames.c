@@ -119,6 +119,8 @@ flush(struct frames *f)
 	runner_look(f->r);
 }
 
+static void pump(void *arg);
+
 static void
 on_written(void *arg)
 {
@@ -126,6 +128,8 @@ on_written(void *arg)
 
 	frame_done(f, f->out.fd != -1);
 	flush(f);
+	if (!f->in.watched) /* what came back, and is written, made room */
+		pump(f);
 }
 
 static void

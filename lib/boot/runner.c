@@ -51,11 +51,13 @@ int
 runner_post(struct runner *r, struct hm_envelope *env, bool stream)
 {
 	uint64_t cost = cost_of(env);
-	int done = hm_post(r->main, env);
+	int done;
 
+	if (r->out > 0 && r->out + cost > r->limits.host_memory)
+		return -1;
+	done = hm_post(r->main, env);
 	if (done == -1 && errno == EAGAIN) {
-		if (stream ||
-		    (r->out > 0 && r->out + cost > r->limits.host_memory))
+		if (stream)
 			return -1;
 		done = hm_post_unchecked(r->main, env);
 	}
