@@ -62,7 +62,7 @@ LIB = \
 	lib/boot/process.c lib/boot/runner.c lib/boot/sink.c lib/boot/spawn.c \
 	lib/boot/status.c lib/boot/supervisor.c lib/boot/talk.c \
 	lib/boot/tree.c lib/boot/ward.c lib/boot/warden.c \
-	lib/host/control.c lib/host/host.c lib/host/item.c lib/host/life.c \
+	lib/host/control.c lib/host/host.c lib/host/item.c lib/host/leftover.c lib/host/life.c \
 	lib/host/listen.c lib/host/lock.c lib/host/naming.c lib/host/past.c \
 	lib/host/reap.c lib/host/record.c lib/host/registry.c \
 	lib/host/watch.c

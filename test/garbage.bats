@@ -79,6 +79,24 @@ unmoved() {
 	exec 8<&-
 }
 
+@test "more ungreeted than are kept, all in the same turn" {
+	local i
+
+	start_host
+	try 0 proc-spawn p proc-boot --exec tr a-z A-Z
+	for i in 1 2 3 4 5; do
+		# They wait in the backlog, silent or with what they say.
+		kill -STOP "$HOST"
+		background g "$(driver garbage)" "${HYPERACTOR_HOST_ADDR#unix:}" \
+		    2000 "$i"
+		ends 0 "$PID" 30
+		kill -CONT "$HOST"
+		try 0 msg-call p hello
+		is "$output" HELLO
+	done
+	alive "$HOST"
+}
+
 @test "while all that goes on, others are served" {
 	local g
 

@@ -150,13 +150,19 @@ only_host_and_nothing_of_w1() {
 	wait_for 15 only_host
 }
 
+# none_is_new: no socket was made within the last two seconds or more.
+none_is_new() {
+	[ -z "$(find "$XDG_RUNTIME_DIR" -type s -newermt '2.5 seconds ago')" ]
+}
+
 @test "all of it in the same instant: direct children die" {
 	start_host
 	SOCKETS_STAY=1
 	try 0 proc-spawn -n 3 w proc-boot sleep 600
 	end_processes
 	wait_for 2 no_process
-	# And the next start replaces the sockets.
+	# And the next start removes the sockets, once they are not new any more.
+	wait_for 10 none_is_new
 	start_host
 	try 0 proc-spawn w1 proc-boot sleep 600
 	SOCKETS_STAY=

@@ -71,6 +71,9 @@ void host_reaped(struct hm_host *host, const struct reap *reap);
 int host_listen(struct hm_host *host, const struct hm_host_config *config,
     struct hm_error *err);
 
+/* leftover.c: removes dead sockets of procs from dir. */
+void host_remove_leftovers(const char *dir);
+
 /* life.c */
 extern const struct router_ops host_router_ops;
 /* The status of a living entry changes; an illegal change is logged and

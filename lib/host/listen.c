@@ -228,6 +228,8 @@ host_listen(struct hm_host *host, const struct hm_host_config *config,
 	if (own_all(host, config, &found, err) == -1 ||
 	    listen_behind(host, config, err) == -1)
 		return -1;
+	if (config->replace && host->dir[0] != '\0')
+		host_remove_leftovers(host->dir);
 	if (host->frontend[0] == '\0')
 		memcpy(host->frontend, router_id(host->router),
 		    sizeof host->frontend);

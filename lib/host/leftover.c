@@ -1,0 +1,71 @@
+/*
+ * Sockets that procs and supervisors left when everything was killed at once:
+ * nobody is there to remove them, so the next host in that directory does.
+ *
+ * Other hosts may live there too, so only what is ours, has a name that only
+ * procs and supervisors have, refuses connections, and is not just being made
+ * (bound a moment ago, not listened on yet) is removed.
+ */
+#include <sys/stat.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+#include "host/host_private.h"
+
+/* From bind to listen is microseconds; a second is long. */
+#define YOUNG_S 1
+
+/* "p-" or "s-" and eight hex digits. */
+static bool
+is_private(const char *name)
+{
+	return (name[0] == 'p' || name[0] == 's') && name[1] == '-' &&
+	       strlen(name) == 10 && strspn(name + 2, "0123456789abcdef") == 8;
+}
+
+static bool
+refuses(const char *text)
+{
+	struct hm_addr addr;
+	struct hm_error err;
+	int fd;
+
+	if (hm_addr_parse(&addr, text, 0, NULL) == -1)
+		return false;
+	fd = sys_dial(&addr, &err);
+	if (fd == -1)
+		return err.code == ECONNREFUSED;
+	(void)close(fd);
+	return false;
+}
+
+void
+host_remove_leftovers(const char *dir)
+{
+	char text[HM_ADDR_SIZE];
+	struct dirent *entry;
+	struct stat st;
+	DIR *list = opendir(dir);
+	int n;
+
+	if (list == NULL)
+		return; /* what cannot be read is not cleaned */
+	while ((entry = readdir(list)) != NULL) {
+		if (!is_private(entry->d_name))
+			continue;
+		n = snprintf(
+		    text, sizeof text, "unix:%.90s/%.10s", dir, entry->d_name);
+		if (n > 0 && (size_t)n < sizeof text &&
+		    lstat(text + 5, &st) == 0 && S_ISSOCK(st.st_mode) &&
+		    st.st_uid == geteuid() &&
+		    time(NULL) - st.st_mtime > YOUNG_S && refuses(text))
+			(void)unlink(text + 5);
+	}
+	(void)closedir(list);
+}
