@@ -183,8 +183,12 @@ tree_sweep(struct tree *tree, bool (*own)(void *arg, pid_t pid), void *arg,
 		return 0;
 	for (round = 0; round < ROUNDS && fresh > 0; round++) {
 		n = list_children(tree);
-		if (n == -1)
-			return errno == ENOMEM ? -1 : 0;
+		if (n == -1 && errno == ENOTSUP)
+			return 0;
+		if (n == -1) {
+			*due = now + AGAIN_MS; /* not seen is not gone */
+			return -1;
+		}
 		fresh = sort_out(tree, (size_t)n, own, arg, now);
 		if (fresh == -1)
 			return -1;

@@ -206,6 +206,24 @@ ledger_forget(struct ledger *ledger, uint64_t number)
 	}
 }
 
+uint64_t
+ledger_next(const struct ledger *ledger, uint64_t number)
+{
+	const struct ledger_entry *entries = ledger->entries + ledger->start;
+	size_t low = 0, high = ledger->len, mid;
+
+	while (low < high) {
+		mid = low + (high - low) / 2;
+		if (entries[mid].first + entries[mid].count <= number)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (low == ledger->len)
+		return UINT64_MAX;
+	return entries[low].first > number ? entries[low].first : number;
+}
+
 bool
 ledger_has(const struct ledger *ledger, uint64_t number)
 {

@@ -64,6 +64,8 @@ int ledger_add(struct ledger *ledger, uint64_t number, struct hm_source *source,
  */
 int ledger_settle(struct ledger *ledger, uint64_t first, uint64_t count,
     const struct settlement *how);
+/* The least unsettled number from number on, UINT64_MAX if there is none. */
+uint64_t ledger_next(const struct ledger *ledger, uint64_t number);
 /* Takes back the last ledger_add; nobody is told. */
 void ledger_forget(struct ledger *ledger, uint64_t number);
 bool ledger_has(const struct ledger *ledger, uint64_t number);

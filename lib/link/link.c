@@ -159,6 +159,7 @@ link_abort(struct link *link, uint64_t number, const struct settlement *how)
 	struct chunk *chunk;
 	struct hm_record rec = {8, HM_REC_ABORT, 0, 0};
 
+	link->aborted = true;
 	open_remove(link, number);
 	chunk = chunk_new(HM_DATA_HEADER);
 	if (chunk != NULL) {

@@ -38,6 +38,26 @@ take_data(struct link *link, const struct hm_record *rec, struct chunk *chunk,
 	return link->ops->data(link, rec, chunk, p, cost, err);
 }
 
+/* Where messages were aborted their settlements may have crossed that: the
+ * rest of the range counts all the same. */
+static int
+settle_range(struct link *link, uint64_t first, uint32_t count,
+    const struct settlement *how)
+{
+	uint64_t end = first + count, number;
+
+	if (end > link->next_number)
+		return -1;
+	if (!link->aborted)
+		return ledger_settle(&link->ledger, first, count, how);
+	while ((number = ledger_next(&link->ledger, first)) < end) {
+		if (ledger_settle(&link->ledger, number, 1, how) == -1)
+			return -1;
+		first = number + 1;
+	}
+	return 0;
+}
+
 static int
 take_settle(struct link *link, const struct hm_record *rec,
     const unsigned char *body, struct hm_error *err)
@@ -53,8 +73,8 @@ take_settle(struct link *link, const struct hm_record *rec,
 	how.at.n = hm_get16(p);
 	how.at.p = (const char *)p + 2;
 	for (i = 0; i < n; i++, range += 12) {
-		if (ledger_settle(&link->ledger, hm_get64(range),
-			hm_get32(range + 8), &how) == -1 &&
+		if (settle_range(link, hm_get64(range), hm_get32(range + 8),
+			&how) == -1 &&
 		    !link->dead)
 			return hm_fail(err, EPROTO,
 			    "settlement of message %" PRIu64
