@@ -12,6 +12,7 @@
 #define OPT_ALL 256
 #define OPT_DEADLINE 257
 #define OPT_HOST 258
+#define OPT_JSON 259
 
 static struct tool tool = {"proc-reap",
     "[-t TIMEOUT] [-j MAX] [--deadline T] [-r REASON] [-k | -w] "
@@ -24,6 +25,7 @@ static struct tool tool = {"proc-reap",
     "  -w, --wait          only wait\n"
     "      --all           every proc spawned or joined since the last --all\n"
     "      --host          all procs, then the host\n"
+    "      --json          print objects\n"
     "  NAME                a name or a proc id; -: names from stdin\n",
     HM_LOG_WARNING, ""};
 
@@ -36,6 +38,7 @@ static const struct option longs[] = {
     {"wait", no_argument, NULL, 'w'},
     {"all", no_argument, NULL, OPT_ALL},
     {"host", no_argument, NULL, OPT_HOST},
+    {"json", no_argument, NULL, OPT_JSON},
     {"at", required_argument, NULL, 'H'},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
@@ -48,7 +51,7 @@ struct reap {
 	const char *host, *reason;
 	const char *timeout, *deadline; /* as given, or NULL */
 	uint64_t max;
-	bool kill, wait, all, end_host;
+	bool kill, wait, all, end_host, json;
 	/* what has come back */
 	bool done;
 	uint64_t failed, late;
@@ -72,6 +75,9 @@ read_options(struct reap *reap, int argc, char **argv)
 			break;
 		case 'r':
 			reap->reason = optarg;
+			break;
+		case OPT_JSON:
+			reap->json = true;
 			break;
 		case 'k':
 			reap->kill = true;
@@ -199,14 +205,33 @@ write_request(
 	return status;
 }
 
+/* The answer itself is the object. */
 static void
-take_ended(const struct hm_json *record)
+print_json(const struct hm_json *object)
+{
+	struct hm_json_out out;
+	char *text;
+
+	hm_json_out_init(&out);
+	hm_json_put_value(&out, NULL, object);
+	text = hm_json_out_take(&out, NULL);
+	printf("%s\n", text == NULL ? "{}" : text);
+	free(text);
+}
+
+static void
+take_ended(const struct reap *reap, const struct hm_json *record)
 {
 	struct hm_status status;
 	char text[HM_ADDR_SIZE + HM_REASON_MAX], safe[HM_ERROR_TEXT];
 
 	if (hm_status_get(&status, record) == -1)
 		return;
+	if (reap->json) {
+		print_json(record);
+		(void)fflush(stdout);
+		return;
+	}
 	(void)hm_status_print(&status, false, text, sizeof text);
 	printf("%s\t%s\n", hm_json_string(record, "name", "?"),
 	    hm_text_safe(text, strlen(text), safe, sizeof safe));
@@ -230,9 +255,14 @@ take_summary(struct reap *reap, const struct hm_json *answer)
 	(void)hm_json_u64(answer, "attempted", &attempted);
 	(void)hm_json_u64(answer, "succeeded", &ok);
 	(void)hm_json_u64(answer, "failed", &reap->failed);
-	printf("attempted=%llu ok=%llu failed=%llu\n",
-	    (unsigned long long)attempted, (unsigned long long)ok,
-	    (unsigned long long)reap->failed);
+	if (reap->json)
+		printf("{\"attempted\":%llu,\"ok\":%llu,\"failed\":%llu}\n",
+		    (unsigned long long)attempted, (unsigned long long)ok,
+		    (unsigned long long)reap->failed);
+	else
+		printf("attempted=%llu ok=%llu failed=%llu\n",
+		    (unsigned long long)attempted, (unsigned long long)ok,
+		    (unsigned long long)reap->failed);
 	reap->status = reap->failed == 0	    ? 0
 		       : reap->failed == reap->late ? TOOL_TIME
 						    : TOOL_NO;
@@ -253,7 +283,7 @@ on_answer(struct hm_actor *self, struct hm_envelope *msg)
 		reap->status = TOOL_NO;
 		reap->done = true;
 	} else if ((record = hm_json_get(json, "ended")) != NULL) {
-		take_ended(record);
+		take_ended(reap, record);
 	} else if ((record = hm_json_get(json, "not_ended")) != NULL) {
 		take_not_ended(reap, record);
 	} else if (hm_json_get(json, "attempted") != NULL) {

@@ -254,7 +254,8 @@ while True:
 	nothing_of w1
 	refused 126 plain proc-spawn w1 proc-boot ./plain
 	nothing_of w1
-	refused 127 nowhere-in-path proc-spawn w1 proc-boot --exec nowhere-in-path
+	# A directory of PATH that cannot be searched would make it 126.
+	PATH=$BUILD/bin:/usr/bin:/bin refused 127 nowhere-in-path proc-spawn w1 proc-boot --exec nowhere-in-path
 	nothing_of w1
 	refused 126,127 ./script proc-spawn w1 proc-boot --lines ./script
 	nothing_of w1

@@ -45,8 +45,8 @@ conn_new(struct hm_loop *loop, struct chunk_arena *arena,
 	return conn;
 }
 
-static void
-conn_shut(struct conn *conn)
+void
+conn_close(struct conn *conn)
 {
 	int fd = conn->watch.fd;
 
@@ -63,7 +63,7 @@ conn_free(struct conn *conn)
 {
 	if (conn == NULL)
 		return;
-	conn_shut(conn);
+	conn_close(conn);
 	free(conn->rest);
 	free(conn->said);
 	free(conn);
@@ -74,7 +74,7 @@ conn_end(struct conn *conn, const struct hm_error *err)
 {
 	if (conn->state == CONN_CLOSED)
 		return;
-	conn_shut(conn);
+	conn_close(conn);
 	conn->ops->ended(conn, err);
 }
 

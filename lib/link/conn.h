@@ -70,6 +70,8 @@ struct conn *conn_dial(struct hm_loop *loop, struct chunk_arena *arena,
     const struct hm_addr *addr, uint64_t ms, const struct conn_ops *ops,
     void *owner, struct hm_error *err);
 void conn_free(struct conn *conn);
+/* Closed at once, without a word; ops->ended is not called. */
+void conn_close(struct conn *conn);
 /* From ops->greeted: this link's records follow. */
 void conn_open(struct conn *conn, struct link *link);
 void conn_answer(struct conn *conn, const struct hm_hello *back);

@@ -23,6 +23,8 @@
 void
 conn_bury(struct hm_router *router, struct conn *conn)
 {
+	/* Nothing may come of it any more: it would be buried twice. */
+	conn_close(conn);
 	conn->next = router->closed;
 	router->closed = conn;
 	hm_task_start(router->loop, &router->task);

@@ -97,7 +97,7 @@ dial_failed(struct peer *peer, const struct hm_error *err)
 	snprintf(peer->trouble, sizeof peer->trouble, "%.95s", err->text);
 	how.reason.p = peer->trouble;
 	how.reason.n = strlen(peer->trouble);
-	if (peer->now && !peer->resuming) {
+	if (peer->now) {
 		peer->now = false;
 		link_return_parked(&peer->link, HM_ENV_NOW, &how);
 		home_return_now(peer, HM_ENV_NOW, &how);
