@@ -95,14 +95,17 @@ load helper
 }
 
 @test "signals are as the caller had them" {
-	local pid
+	local pid ignored
 
+	# Whoever runs the tests may ignore others already.
+	ignored=$(env --ignore-signal=USR1 sed -n 's/^SigIgn:[[:space:]]*//p' /proc/self/status)
+	matches "$ignored" '[2367abef]..$'
 	start_host
 	try 0 env --ignore-signal=USR1 proc-spawn w1 proc-boot sh -c 'echo $$ >pid; exec sleep 600'
 	wait_for 10 test -s pid
 	pid=$(cat pid)
 	is "$(sed -n 's/^SigBlk:[[:space:]]*//p' "/proc/$pid/status")" 0000000000000000
-	is "$(sed -n 's/^SigIgn:[[:space:]]*//p' "/proc/$pid/status")" 0000000000000200
+	is "$(sed -n 's/^SigIgn:[[:space:]]*//p' "/proc/$pid/status")" "$ignored"
 }
 
 @test "-n COUNT: a line each, ranks, one supervisor" {
