@@ -52,7 +52,7 @@ default_signals(void)
 static void
 execute_will(int will)
 {
-	char text[4096], *line = text, *end;
+	char text[4096], *line, *end;
 	size_t len = 0;
 	ssize_t n;
 

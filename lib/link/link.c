@@ -251,7 +251,7 @@ fit(struct link *link)
 	}
 	if (n > 0)
 		return queue_cut(&link->park, at, n, cost) == 0;
-	len = record_at(run, 0, &rec);
+	(void)record_at(run, 0, &rec);
 	if (link->credit < LINK_RECORD_COST ||
 	    link->credit < HM_DATA_HEADER + rec.extra + 1u)
 		return false;

@@ -207,7 +207,7 @@ test_sinks(void)
 		CHECK(hm_loop_turn(loop, 10) == 0);
 	}
 	CHECK(total >= 60000 && total % 32 == 0);
-	while ((n = read(fds[0], bytes, sizeof bytes)) > 0)
+	while (read(fds[0], bytes, sizeof bytes) > 0)
 		continue;
 	print(&sinks, "again", 1);
 	n = read(fds[0], bytes, sizeof bytes - 1);

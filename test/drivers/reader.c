@@ -27,13 +27,13 @@ drain(struct reader *reader, char *out)
 			out += sprintf(out, "!");
 			break;
 		case READER_BLOCKED:
-			out += sprintf(out, "~");
+			(void)sprintf(out, "~");
 			return;
 		case READER_END:
-			out += sprintf(out, "$");
+			(void)sprintf(out, "$");
 			return;
 		case READER_FAILED:
-			out += sprintf(out, "?");
+			(void)sprintf(out, "?");
 			return;
 		}
 	}

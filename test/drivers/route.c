@@ -156,6 +156,16 @@ come_back(struct hm_loop *loop, struct hm_actor *from, const char *host)
 }
 
 static void
+free_all(struct hm_proc *direct, struct hm_proc *a, struct hm_proc *b,
+    struct hm_proc *service)
+{
+	hm_proc_free(direct);
+	hm_proc_free(a);
+	hm_proc_free(b);
+	hm_proc_free(service);
+}
+
+static void
 run(const char *backend, const char *addr)
 {
 	static const struct router_ops ops = {greet, NULL, gone, NULL};
@@ -222,10 +232,7 @@ run(const char *backend, const char *addr)
 		CHECK(answer != NULL);
 	hm_envelope_free(answer);
 
-	hm_proc_free(direct);
-	hm_proc_free(a);
-	hm_proc_free(b);
-	hm_proc_free(service);
+	free_all(direct, a, b, service);
 	router_free(router);
 	hm_loop_free(loop);
 }
