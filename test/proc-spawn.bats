@@ -98,7 +98,8 @@ load helper
 	local pid ignored
 
 	# Whoever runs the tests may ignore others already.
-	ignored=$(env --ignore-signal=USR1 sed -n 's/^SigIgn:[[:space:]]*//p' /proc/self/status)
+	try 0 env --ignore-signal=USR1 sed -n 's/^SigIgn:[[:space:]]*//p' /proc/self/status
+	ignored=$output
 	matches "$ignored" '[2367abef]..$'
 	start_host
 	try 0 env --ignore-signal=USR1 proc-spawn w1 proc-boot sh -c 'echo $$ >pid; exec sleep 600'

@@ -155,32 +155,56 @@ split(struct ledger *ledger, size_t i, uint64_t number)
 	return 0;
 }
 
+/* Takes the part of first … first + count - 1 that is in one entry out, as an
+ * entry of its own, with its reference. */
+static int
+take_part(struct ledger *ledger, uint64_t first, uint64_t count,
+    struct ledger_entry *e)
+{
+	size_t i = find(ledger, first);
+
+	if (i == ledger->len) {
+		errno = EINVAL;
+		return -1;
+	}
+	*e = ledger->entries[ledger->start + i];
+	if (e->first < first) {
+		if (split(ledger, i, first) == -1)
+			return -1;
+		*e = ledger->entries[ledger->start + ++i];
+	}
+	if (e->count > count) {
+		if (split(ledger, i, first + count) == -1)
+			return -1;
+		e->count = (uint32_t)count;
+	}
+	take_out(ledger, i);
+	ledger->unsettled -= e->count;
+	return 0;
+}
+
+int
+ledger_take(struct ledger *ledger, uint64_t number, struct hm_source **source,
+    uint64_t *origin)
+{
+	struct ledger_entry e;
+
+	if (take_part(ledger, number, 1, &e) == -1)
+		return -1;
+	*source = e.source;
+	*origin = e.origin;
+	return 0;
+}
+
 int
 ledger_settle(struct ledger *ledger, uint64_t first, uint64_t count,
     const struct settlement *how)
 {
 	struct ledger_entry e;
-	size_t i;
 
 	while (count > 0) {
-		i = find(ledger, first);
-		if (i == ledger->len) {
-			errno = EINVAL;
+		if (take_part(ledger, first, count, &e) == -1)
 			return -1;
-		}
-		e = ledger->entries[ledger->start + i];
-		if (e.first < first) {
-			if (split(ledger, i, first) == -1)
-				return -1;
-			e = ledger->entries[ledger->start + ++i];
-		}
-		if (e.count > count) {
-			if (split(ledger, i, first + count) == -1)
-				return -1;
-			e.count = (uint32_t)count;
-		}
-		take_out(ledger, i);
-		ledger->unsettled -= e.count;
 		first += e.count;
 		count -= e.count;
 		e.source->settle(e.source, e.origin, e.count, how);

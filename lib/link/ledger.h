@@ -66,6 +66,10 @@ int ledger_settle(struct ledger *ledger, uint64_t first, uint64_t count,
     const struct settlement *how);
 /* The least unsettled number from number on, UINT64_MAX if there is none. */
 uint64_t ledger_next(const struct ledger *ledger, uint64_t number);
+/* Takes one message out without settling it: its source (whose reference is the
+ * caller's now) and its number there.  -1: it is not there, or ENOMEM. */
+int ledger_take(struct ledger *ledger, uint64_t number,
+    struct hm_source **source, uint64_t *origin);
 /* Takes back the last ledger_add; nobody is told. */
 void ledger_forget(struct ledger *ledger, uint64_t number);
 bool ledger_has(const struct ledger *ledger, uint64_t number);

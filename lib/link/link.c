@@ -95,8 +95,8 @@ open_add(struct link *link, uint64_t number)
 	return 0;
 }
 
-static void
-open_remove(struct link *link, uint64_t number)
+void
+link_open_remove(struct link *link, uint64_t number)
 {
 	size_t i;
 
@@ -117,7 +117,7 @@ link_begin(
 	if (!whole && open_add(link, number) == -1)
 		return 0;
 	if (ledger_add(&link->ledger, number, source, origin) == -1) {
-		open_remove(link, number);
+		link_open_remove(link, number);
 		return 0;
 	}
 	link->next_number++;
@@ -134,14 +134,15 @@ link_park(struct link *link, uint64_t number, struct chunk *chunk,
 		link_cost(len)) == -1)
 		return -1;
 	if (last && link->nopen > 0)
-		open_remove(link, number);
+		link_open_remove(link, number);
 	link->ops->due(link, true);
 	return 0;
 }
 
 /* Settles one message, which may have been settled already. */
-static void
-settle_one(struct link *link, uint64_t number, const struct settlement *how)
+void
+link_settle_one(
+    struct link *link, uint64_t number, const struct settlement *how)
 {
 	(void)ledger_settle(&link->ledger, number, 1, how);
 }
@@ -149,7 +150,7 @@ settle_one(struct link *link, uint64_t number, const struct settlement *how)
 void
 link_forget(struct link *link, uint64_t number)
 {
-	open_remove(link, number);
+	link_open_remove(link, number);
 	ledger_forget(&link->ledger, number);
 }
 
@@ -160,7 +161,7 @@ link_abort(struct link *link, uint64_t number, const struct settlement *how)
 	struct hm_record rec = {8, HM_REC_ABORT, 0, 0};
 
 	link->aborted = true;
-	open_remove(link, number);
+	link_open_remove(link, number);
 	chunk = chunk_new(HM_DATA_HEADER);
 	if (chunk != NULL) {
 		hm_record_header(chunk->bytes, &rec);
@@ -170,12 +171,12 @@ link_abort(struct link *link, uint64_t number, const struct settlement *how)
 			link->ops->due(link, true);
 		chunk_drop(chunk);
 	}
-	settle_one(link, number, how);
+	link_settle_one(link, number, how);
 }
 
 /* The next record of a run at offset at, whose length is returned. */
-static uint32_t
-record_at(const struct run *run, uint32_t at, struct hm_record *rec)
+uint32_t
+link_record_at(const struct run *run, uint32_t at, struct hm_record *rec)
 {
 	(void)hm_record_peek(run->p + at, run->len - at, rec, NULL);
 	return rec->len + HM_RECORD_HEADER;
@@ -191,7 +192,7 @@ split_record(struct queue *park, uint32_t keep)
 	struct run *run = park->head, *rest;
 	struct hm_record rec, part;
 	struct chunk *chunk;
-	uint32_t len = record_at(run, 0, &rec);
+	uint32_t len = link_record_at(run, 0, &rec);
 	uint32_t left = len - keep;
 
 	if (run->len > len && queue_cut(park, len, 1, link_cost(len)) == -1)
@@ -242,7 +243,7 @@ fit(struct link *link)
 	if (run->cost <= link->credit)
 		return true;
 	while (at < run->len) {
-		len = record_at(run, at, &rec);
+		len = link_record_at(run, at, &rec);
 		if (cost + link_cost(len) > link->credit)
 			break;
 		cost += link_cost(len);
@@ -251,7 +252,7 @@ fit(struct link *link)
 	}
 	if (n > 0)
 		return queue_cut(&link->park, at, n, cost) == 0;
-	(void)record_at(run, 0, &rec);
+	(void)link_record_at(run, 0, &rec);
 	if (link->credit < LINK_RECORD_COST ||
 	    link->credit < HM_DATA_HEADER + rec.extra + 1u)
 		return false;
@@ -269,7 +270,7 @@ link_ask(struct link *link)
 		return;
 	while (at < run->len) {
 		last = at;
-		at += record_at(run, at, &rec);
+		at += link_record_at(run, at, &rec);
 	}
 	if (rec.type != HM_REC_DATA)
 		return;
@@ -337,9 +338,9 @@ settle_unwritten(
 	uint32_t at, len;
 
 	for (at = 0; at < run->len; at += len) {
-		len = record_at(run, at, &rec);
+		len = link_record_at(run, at, &rec);
 		if (rec.type == HM_REC_DATA && at + len > run->done)
-			settle_one(link,
+			link_settle_one(link,
 			    hm_get64(run->p + at + HM_RECORD_HEADER), how);
 	}
 }
@@ -362,7 +363,7 @@ link_lost(
 	for (run = link->park.head; run != NULL; run = run->next)
 		settle_unwritten(link, run, &how);
 	while (link->nopen > 0)
-		settle_one(link, link->open[--link->nopen], &how);
+		link_settle_one(link, link->open[--link->nopen], &how);
 	how.outcome = written;
 	while ((e = ledger_oldest(&link->ledger)) != NULL)
 		(void)ledger_settle(&link->ledger, e->first, e->count, &how);
@@ -372,60 +373,6 @@ link_lost(
 	link->pool->granted -= link->granted + link->owed;
 	link->window -= link->granted + link->owed;
 	link->granted = link->owed = 0;
-	link_drop(link);
-}
-
-/* Is the record to be dropped, its message settled with how? */
-static bool
-return_record(struct link *link, const unsigned char *p,
-    const struct hm_record *rec, unsigned mask, const struct settlement *how)
-{
-	uint64_t number = hm_get64(p + HM_RECORD_HEADER);
-
-	if (rec->type != HM_REC_DATA)
-		return false;
-	if (rec->flags & HM_DATA_FIRST) {
-		if (mask != 0 &&
-		    (p[HM_DATA_HEADER + HM_HEAD_FLAGS] & mask) == 0)
-			return false;
-		open_remove(link, number);
-		settle_one(link, number, how);
-		return true;
-	}
-	if (!ledger_has(&link->ledger, number))
-		return true;
-	if (mask == 0)
-		link_abort(link, number, how);
-	return mask == 0;
-}
-
-void
-link_return_parked(
-    struct link *link, unsigned mask, const struct settlement *how)
-{
-	struct queue parked = link->park;
-	struct hm_record rec;
-	struct run *run;
-	uint32_t at, len, owed;
-
-	memset(&link->park, 0, sizeof link->park);
-	link_hold(link);
-	while (parked.head != NULL) {
-		run = queue_take(&parked);
-		for (at = 0; at < run->len; at += len) {
-			len = record_at(run, at, &rec);
-			if (return_record(link, run->p + at, &rec, mask, how))
-				continue;
-			owed = link_cost(len) < run->owed ? link_cost(len)
-							  : run->owed;
-			if (queue_add(&link->park, run->chunk, run->p + at, len,
-				1, run->source, owed,
-				rec.type == HM_REC_DATA ? link_cost(len) : 0) ==
-			    0)
-				run->owed -= owed;
-		}
-		run_free(run);
-	}
 	link_drop(link);
 }
 
@@ -445,7 +392,7 @@ link_resumed(struct link *link, uint64_t n)
 	}
 	for (; run != NULL && link->acked < n && at < run->len; link->acked++) {
 		do
-			at += record_at(run, at, &rec);
+			at += link_record_at(run, at, &rec);
 		while (rec.type == HM_REC_RECEIVED && at < run->len);
 		run->records--;
 	}

@@ -143,6 +143,13 @@ void link_return_parked(
 
 /* The peer is asked to settle what is parked as soon as it takes it. */
 void link_ask(struct link *link);
+/*
+ * What is parked whole moves on to another link: the session of this one is
+ * over before it began.  What was posted in this process (old) is so there
+ * (fresh).
+ */
+void link_move_parked(struct link *from, struct link *to, struct hm_source *old,
+    struct hm_source *fresh);
 /* Own records that wait (settlements, credit, RECEIVED) into out. */
 void link_gather(struct link *link);
 /* What to write: the number of elements, 0 when there is nothing. */
@@ -178,6 +185,13 @@ int link_resumed(struct link *link, uint64_t n);
 /* The rest is the link's own, shared by its files. */
 void link_settle_own(struct link *link, uint64_t first, uint32_t n,
     const struct settlement *how);
+/* The length of the record of run at offset at, read into rec. */
+uint32_t link_record_at(
+    const struct run *run, uint32_t at, struct hm_record *rec);
+/* Settles one message, which may have been settled already. */
+void link_settle_one(
+    struct link *link, uint64_t number, const struct settlement *how);
+void link_open_remove(struct link *link, uint64_t number);
 int link_own(struct link *link, enum hm_record_type type, uint8_t flags,
     uint16_t extra, const unsigned char *body, size_t len);
 static inline uint32_t

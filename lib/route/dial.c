@@ -170,6 +170,23 @@ peer_over(struct peer *peer, const struct hm_error *err)
 	}
 }
 
+/* The other side does not know the session, it has begun another life: what
+ * was not written is for that one. */
+static void
+start_anew(struct peer *peer, const struct hm_error *err)
+{
+	struct peer *fresh = peer_new(peer->router, PEER_HOST, "", peer->addr);
+
+	if (fresh != NULL) {
+		fresh->now = peer->now;
+		link_move_parked(
+		    &peer->link, &fresh->link, &peer->home, &fresh->home);
+		outgoing_move(peer, fresh);
+		peer_due(fresh, true);
+	}
+	peer_over(peer, err);
+}
+
 static void
 ended(struct conn *conn, const struct hm_error *err)
 {
@@ -192,6 +209,11 @@ ended(struct conn *conn, const struct hm_error *err)
 		return;
 	}
 	/* Refused: that session is not known there any more. */
+	if (peer->resuming && peer->kind == PEER_HOST &&
+	    err->kind == HM_ERR_DENIED) {
+		start_anew(peer, err);
+		return;
+	}
 	if (peer->resuming &&
 	    (err->kind == HM_ERR_DENIED || err->code == EPROTO ||
 		peer_resume_expired(peer))) {

@@ -170,3 +170,16 @@ outgoing_pump(struct peer *peer)
 			p = &peer->outgoing;
 	}
 }
+
+void
+outgoing_move(struct peer *from, struct peer *to)
+{
+	struct outgoing **p = &from->outgoing;
+
+	while (*p != NULL) {
+		if ((*p)->out == 0 && outgoing_add(to, (*p)->env) == 0)
+			outgoing_free(from, p);
+		else
+			p = &(*p)->next;
+	}
+}

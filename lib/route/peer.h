@@ -218,6 +218,8 @@ void outgoing_free(struct peer *peer, struct outgoing **p);
 /* A message that is settled before it was wholly sent is not sent on. */
 void outgoing_stop(struct peer *peer, const struct hm_envelope *env,
     const struct settlement *how);
+/* What has not begun goes to another peer instead. */
+void outgoing_move(struct peer *from, struct peer *to);
 /* Turns outgoing messages into pieces as room allows. */
 void outgoing_pump(struct peer *peer);
 

@@ -1,0 +1,117 @@
+/*
+ * What is parked on a link and will not go over it: returned, or moved to the
+ * link that takes its place.
+ */
+#include <string.h>
+
+#include "link/link.h"
+
+/* Is the record to be dropped, its message settled with how? */
+static bool
+return_record(struct link *link, const unsigned char *p,
+    const struct hm_record *rec, unsigned mask, const struct settlement *how)
+{
+	uint64_t number = hm_get64(p + HM_RECORD_HEADER);
+
+	if (rec->type != HM_REC_DATA)
+		return false;
+	if (rec->flags & HM_DATA_FIRST) {
+		if (mask != 0 &&
+		    (p[HM_DATA_HEADER + HM_HEAD_FLAGS] & mask) == 0)
+			return false;
+		link_open_remove(link, number);
+		link_settle_one(link, number, how);
+		return true;
+	}
+	if (!ledger_has(&link->ledger, number))
+		return true;
+	if (mask == 0)
+		link_abort(link, number, how);
+	return mask == 0;
+}
+
+void
+link_return_parked(
+    struct link *link, unsigned mask, const struct settlement *how)
+{
+	struct queue parked = link->park;
+	struct hm_record rec;
+	struct run *run;
+	uint32_t at, len, owed;
+
+	memset(&link->park, 0, sizeof link->park);
+	link_hold(link);
+	while (parked.head != NULL) {
+		run = queue_take(&parked);
+		for (at = 0; at < run->len; at += len) {
+			len = link_record_at(run, at, &rec);
+			if (return_record(link, run->p + at, &rec, mask, how))
+				continue;
+			owed = link_cost(len) < run->owed ? link_cost(len)
+							  : run->owed;
+			if (queue_add(&link->park, run->chunk, run->p + at, len,
+				1, run->source, owed,
+				rec.type == HM_REC_DATA ? link_cost(len) : 0) ==
+			    0)
+				run->owed -= owed;
+		}
+		run_free(run);
+	}
+	link_drop(link);
+}
+
+/* One whole message on its way over another link instead; -1: it stays. */
+static int
+move_record(struct link *from, struct link *to, struct run *run,
+    unsigned char *p, uint32_t len, struct hm_source *source)
+{
+	uint64_t number = hm_get64(p + HM_RECORD_HEADER), origin;
+	uint32_t owed = link_cost(len) < run->owed ? link_cost(len) : run->owed;
+	struct hm_source *before;
+	static const struct settlement no_memory = {
+	    HM_NOT_SENT, {"no memory", 9}, {"", 0}, false};
+
+	if (ledger_take(&from->ledger, number, &before, &origin) == -1)
+		return -1;
+	/* What was posted here gives its room back with the old run. */
+	if (before != source)
+		owed = 0;
+	number = link_begin(to, source, origin, true);
+	if (number == 0 || link_park(to, number, run->chunk, p, len, source,
+			       owed, true) == -1) {
+		if (number != 0)
+			link_forget(to, number);
+		before->settle(before, origin, 1, &no_memory);
+		owed = 0;
+	}
+	run->owed -= owed;
+	source_drop(before);
+	return 0;
+}
+
+void
+link_move_parked(struct link *from, struct link *to, struct hm_source *old,
+    struct hm_source *fresh)
+{
+	const unsigned whole = HM_DATA_FIRST | HM_DATA_LAST;
+	struct queue parked = from->park;
+	struct hm_record rec;
+	struct run *run;
+	uint32_t at, len;
+
+	memset(&from->park, 0, sizeof from->park);
+	while (parked.head != NULL) {
+		run = queue_take(&parked);
+		for (at = 0; at < run->len; at += len) {
+			len = link_record_at(run, at, &rec);
+			if (rec.type == HM_REC_DATA &&
+			    (rec.flags & whole) == whole &&
+			    move_record(from, to, run, run->p + at, len,
+				run->source == old ? fresh : run->source) == 0)
+				continue;
+			(void)queue_add(&from->park, run->chunk, run->p + at,
+			    len, 1, run->source, 0, 0);
+		}
+		run_free(run);
+	}
+}
