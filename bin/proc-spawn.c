@@ -247,12 +247,11 @@ open_stdio(void)
 int
 main(int argc, char **argv)
 {
-	struct spawn_options options;
+	static struct spawn_options options; /* what it points to stays, too */
 	struct hm_addr host;
 	int status;
 
 	open_stdio();
-	memset(&options, 0, sizeof options);
 	read_options(&options, argc, argv);
 	read_config(&options);
 	check_outputs(&options);

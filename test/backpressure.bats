@@ -53,6 +53,7 @@ sender_to() {
 	head -n "$n" r.out | sed 's/^0*\(.\)/\1/' | cmp - <(seq 0 $((n - 1)))
 }
 
+# bats test_tags=memory
 @test "the host's memory stays under 18 MiB, whatever waits" {
 	local i peak pids=
 
@@ -113,6 +114,7 @@ sender_to() {
 	exec 8>&-
 }
 
+# bats test_tags=memory
 @test "a large message holds up nobody else" {
 	start_host
 	background r msg-recv --whole --ready-fd 9 -n 1 r 9>ready

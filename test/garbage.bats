@@ -23,6 +23,7 @@ unmoved() {
 	is "$output" HELLO
 }
 
+# bats test_tags=memory
 @test "3000 connections of garbage to the frontend" {
 	local kib fds
 
@@ -36,6 +37,7 @@ unmoved() {
 	unmoved "$kib" "$fds"
 }
 
+# bats test_tags=memory
 @test "3000 connections of garbage to the backend" {
 	local kib fds
 

@@ -227,6 +227,7 @@ receive() {
 	stop "$PID"
 }
 
+# bats test_tags=memory
 @test "64 KiB, 1 MiB and 20 MiB go through whole" {
 	local size
 
