@@ -181,8 +181,10 @@ void
 init_sweep(struct init *init, bool hard)
 {
 	init->hard = init->hard || hard;
-	if (!init->sweeping)
+	if (!init->sweeping) {
 		init->sweep_end = hm_loop_now(init->loop) + TREE_MAX_MS;
+		init->tree.patience = hm_loop_now(init->loop) + TREE_GRACE_MS;
+	}
 	init->sweeping = true;
 	sweep(init);
 }

@@ -390,6 +390,7 @@ process_reap(struct process *p)
 	p->pid = 0;
 	p->ended = true;
 	p->ended_at = now_of(p);
+	manager_of(p)->tree.patience = p->ended_at + TREE_GRACE_MS;
 	p->wall = sys_wall();
 	hm_timer_stop(p->base.manager->loop, &p->ready);
 	hm_timer_stop(p->base.manager->loop, &p->ladder);

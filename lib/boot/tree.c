@@ -136,6 +136,15 @@ due_of(const struct tree *tree, size_t known, pid_t pid)
 	return stray == NULL ? 0 : stray->due;
 }
 
+/* When a stray first seen now is killed. */
+static uint64_t
+due_from(const struct tree *tree, uint64_t now)
+{
+	if (tree->patience == 0 || tree->patience > now + TREE_GRACE_MS)
+		return now + TREE_GRACE_MS;
+	return tree->patience > now ? tree->patience : now;
+}
+
 /* tree->found has n children: the living strays among them become the new
  * list.  The number of those seen for the first time. */
 static long
@@ -156,7 +165,7 @@ sort_out(struct tree *tree, size_t n, bool (*own)(void *arg, pid_t pid),
 		due = due_of(tree, known, tree->found[i]);
 		if (due == 0) {
 			fresh++;
-			due = now + TREE_GRACE_MS;
+			due = due_from(tree, now);
 			signal_stray(tree->found[i], SIGTERM);
 			signal_stray(tree->found[i], SIGCONT);
 		}

@@ -9,7 +9,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Grace between SIGTERM and SIGKILL of what a leader left. */
+/* Grace between SIGTERM and SIGKILL of what a leader left: of all of it, so
+ * that what hears no SIGTERM and forks before it ends does not get a second
+ * with each fork. */
 #define TREE_GRACE_MS 1000
 /* A leader's end is told so much later at most, whatever it left. */
 #define TREE_MAX_MS 5000
@@ -25,6 +27,7 @@ struct tree {
 	size_t cap;
 	struct stray *strays; /* by pid */
 	size_t nstrays, cstrays;
+	uint64_t patience; /* nothing has grace beyond this; 0: all have */
 };
 
 void tree_fini(struct tree *tree);
