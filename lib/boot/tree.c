@@ -146,7 +146,8 @@ due_from(const struct tree *tree, uint64_t now)
 }
 
 /* tree->found has n children: the living strays among them become the new
- * list.  The number of those seen for the first time. */
+ * list.  The number of those seen for the first time, or for the last: one that
+ * has ended since it was listed may have left others, which are not. */
 static long
 sort_out(struct tree *tree, size_t n, bool (*own)(void *arg, pid_t pid),
     void *arg, uint64_t now)
@@ -160,8 +161,12 @@ sort_out(struct tree *tree, size_t n, bool (*own)(void *arg, pid_t pid),
 	if (strays_grow(tree, known + n) == -1)
 		return -1;
 	for (i = 0; i < n; i++) {
-		if (own(arg, tree->found[i]) || has_ended(tree->found[i]))
+		if (own(arg, tree->found[i]))
 			continue;
+		if (has_ended(tree->found[i])) {
+			fresh++;
+			continue;
+		}
 		due = due_of(tree, known, tree->found[i]);
 		if (due == 0) {
 			fresh++;
@@ -209,7 +214,9 @@ tree_sweep(struct tree *tree, bool (*own)(void *arg, pid_t pid), void *arg,
 				*due = tree->strays[i].due;
 		}
 	}
-	if (*due == 0 && tree->nstrays > 0)
+	/* What was last seen ending may have left others. */
+	n = (long)tree->nstrays + (fresh > 0);
+	if (*due == 0 && n > 0)
 		*due = now + AGAIN_MS;
-	return (long)tree->nstrays;
+	return n;
 }

@@ -17,13 +17,7 @@
 #include "check.h"
 
 static pid_t bystander;
-
-static bool
-is_bystander(void *arg, pid_t pid)
-{
-	(void)arg;
-	return pid == bystander;
-}
+static bool slow; /* what is looked at first has time to change */
 
 static void
 nap(long ms)
@@ -31,6 +25,17 @@ nap(long ms)
 	struct timespec t = {ms / 1000, ms % 1000 * 1000000};
 
 	(void)nanosleep(&t, NULL);
+}
+
+static bool
+is_bystander(void *arg, pid_t pid)
+{
+	(void)arg;
+	if (slow && pid != bystander) {
+		slow = false;
+		nap(30);
+	}
+	return pid == bystander;
 }
 
 /* A leader of its own group that runs script and ends. */
@@ -75,16 +80,25 @@ leave(struct tree *tree, const char *script, bool kill_now)
 	int status;
 
 	tree_orphan(tree, leader, kill_now);
+	tree->patience = sys_now() + TREE_GRACE_MS;
 	CHECK(sys_reap(leader, &status, &cpu, &peak) == leader);
 	CHECK(WEXITSTATUS(status) == 3 && cpu >= 0 && peak > 0);
 	return hunt(tree, kill_now);
+}
+
+/* Nobody but the bystander is left. */
+static bool
+alone(void)
+{
+	pid_t pids[16];
+
+	return sys_children(getpid(), pids, 16) == 1 && pids[0] == bystander;
 }
 
 int
 main(void)
 {
 	struct tree tree;
-	pid_t pids[16];
 
 	memset(&tree, 0, sizeof tree);
 	if (!sys_subreaper())
@@ -115,8 +129,20 @@ main(void)
 		  "setsid sh -c 'f() { trap \"\" TERM; f & }; f' & sleep .1; "
 		  "exit 3",
 		  true) < 3000);
+	/* And hears nothing: one second for all of it, not for each. */
+	CHECK(leave(&tree,
+		  "c='trap \"\" TERM; setsid sh -c \"$c\" & sleep .01'; "
+		  "export c; sh -c \"$c\" & sleep .2; exit 3",
+		  false) < 3000);
+	/* One that ends while it is looked at may just have forked the next. */
+	slow = true;
+	CHECK(leave(&tree,
+		  "c='setsid sh -c \"$c\" & sleep .01'; export c; "
+		  "sh -c \"$c\" & sleep .1; exit 3",
+		  true) < 3000);
+	CHECK(alone());
 	CHECK(kill(bystander, 0) == 0);
-	CHECK(sys_children(getpid(), pids, 16) == 1 && pids[0] == bystander);
+	CHECK(alone());
 	CHECK(kill(bystander, SIGKILL) == 0);
 	CHECK(waitpid(bystander, NULL, 0) == bystander);
 	tree_fini(&tree);
