@@ -79,7 +79,7 @@ PROGRAMS = \
 	host-mux proc-spawn proc-boot proc-reap proc-stat \
 	msg-send msg-call msg-recv
 DRIVERS = \
-	addr child envelope garbage id json limits link loop manager ordered \
+	addr child envelope garbage id json limits link linked loop manager ordered \
 	output reader reap record registry resume route runner signal socket \
 	spawn status sys text timer tree
 FUZZERS = envelope json link name
