@@ -79,9 +79,9 @@ PROGRAMS = \
 	host-mux proc-spawn proc-boot proc-reap proc-stat \
 	msg-send msg-call msg-recv
 DRIVERS = \
-	addr child envelope garbage id json limits link linked loop manager ordered \
-	output reader reap record registry resume route runner signal socket \
-	spawn status sys text timer tree
+	addr child envelope garbage id json limits link linked loop manager \
+	ordered orphans output reader reap record registry resume route runner \
+	signal socket spawn status sys text timer tree
 FUZZERS = envelope json link name
 HEADERS = \
 	addr.h envelope.h error.h host.h hostmux.h id.h json.h limits.h \
