@@ -49,7 +49,7 @@ LIB = \
 	lib/loop/timer.c \
 	lib/link/chunk.c lib/link/conn.c lib/link/ledger.c lib/link/link.c \
 	lib/link/link_in.c lib/link/link_own.c lib/link/parked.c \
-	lib/link/queue.c \
+	lib/link/queue.c lib/link/refusal.c \
 	lib/route/accept.c lib/route/dial.c lib/route/forward.c \
 	lib/route/home.c lib/route/limits.c lib/route/names.c \
 	lib/route/outgoing.c lib/route/passage.c lib/route/peer.c \

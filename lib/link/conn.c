@@ -16,6 +16,7 @@
 
 #include "base/sys.h"
 #include "link/conn.h"
+#include "link/refusal.h"
 
 #define READ_MAX ((size_t)128 * 1024)
 #define WRITE_IOV 64
@@ -278,44 +279,12 @@ conn_leave(struct conn *conn, uint64_t ms)
 void
 conn_refuse(struct conn *conn, const struct hm_error *err)
 {
-	unsigned char bytes[HM_RECORD_HEADER + 2 + 64 + HM_ERROR_TEXT];
-	struct hm_record rec = {0, HM_REC_BYE, 0, 0};
-	const char *kind = hm_error_kind_name(err->kind);
-	size_t n = strlen(kind), len = strlen(err->text);
-	unsigned char *p = bytes + HM_RECORD_HEADER + 2;
+	unsigned char bytes[REFUSAL_MAX];
 
-	memcpy(p, kind, n);
-	memcpy(p + n, ": ", 2);
-	memcpy(p + n + 2, err->text, len);
-	len += n + 2;
-	rec.len = (uint32_t)len + 2;
-	hm_record_header(bytes, &rec);
-	hm_put16(bytes + HM_RECORD_HEADER, (uint16_t)len);
-	if (say(conn, bytes, HM_RECORD_HEADER + rec.len))
+	if (say(conn, bytes, refusal_write(bytes, err)))
 		conn_fail(conn, ENOMEM, "refuse");
 	else
 		conn_leave(conn, 1000);
-}
-
-/* "ProcExists: sentence" into kind and sentence. */
-static void
-read_refusal(struct hm_error *err, const unsigned char *body)
-{
-	size_t len = hm_get16(body), n;
-	char text[HM_ERROR_TEXT];
-	char *colon;
-
-	n = len < sizeof text ? len : sizeof text - 1;
-	memcpy(text, body + 2, n);
-	text[n] = '\0';
-	colon = strstr(text, ": ");
-	if (colon != NULL) {
-		*colon = '\0';
-		(void)hm_fail_kind(
-		    err, hm_error_kind_of(text), EPERM, "%s", colon + 2);
-	} else {
-		(void)hm_fail(err, EPERM, "refused: %s", text);
-	}
 }
 
 /* The greeting stands at p, or a part of it: bytes used, 0, or -1. */
@@ -337,7 +306,7 @@ take_greeting(
 	if (got <= 0)
 		return got;
 	if (rec.type == HM_REC_BYE && conn->state == CONN_GREETING) {
-		read_refusal(err, body);
+		refusal_read(err, body);
 		return -1;
 	}
 	if (rec.type != want)

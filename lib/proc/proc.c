@@ -139,6 +139,9 @@ on_attached(
 
 	if (err != NULL) {
 		proc->attach_err = *err;
+		if (err->code == 0) /* the end of file */
+			(void)hm_fail(&proc->attach_err, ECONNRESET,
+			    "closed the connection without a greeting");
 		proc->attach_state = -1;
 	} else if (proc->local.here != NULL) {
 		proc->attach_state = 1; /* again */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "link/refusal.h"
 #include "route/peer.h"
 
 /* Connections taken in one turn: others want their turn too. */
@@ -213,18 +214,20 @@ ended(struct conn *conn, const struct hm_error *err)
 
 const struct conn_ops accept_conn_ops = {NULL, greeted, ended};
 
-/* No descriptors: the reserve is given up to take one and close it. */
+/* No descriptors: the reserve is given up to take one, say so and close it. */
 static void
 refuse_one(struct hm_router *router, int listening)
 {
+	struct hm_error why;
 	int fd;
 
 	if (router->reserve_fd == -1)
 		return;
+	(void)hm_fail(&why, EMFILE, "it has no descriptors left");
 	(void)close(router->reserve_fd);
 	fd = sys_accept(listening);
 	if (fd != -1)
-		(void)close(fd);
+		refusal_send(fd, &why);
 	router->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	hm_log(router->loop, HM_LOG_WARNING,
 	    "connection refused (%s): no descriptors left", router_id(router));
