@@ -107,8 +107,8 @@ on_message(struct hm_actor *self, struct hm_envelope *msg)
 	return taken;
 }
 
-/* What was posted came back: a line of output, a stop for an agent that is
- * gone, or anything, when the host is. */
+/* What was posted came back: a stop for an agent that is gone, or anything,
+ * when the host is. */
 static void
 on_return(struct hm_actor *self, struct hm_envelope *env)
 {
@@ -117,10 +117,6 @@ on_return(struct hm_actor *self, struct hm_envelope *env)
 	struct hm_id dest;
 
 	hm_envelope_dest(env, &dest);
-	if (hm_envelope_type_is(env, "log.line")) {
-		sinks_returned(&sup->sinks, &dest);
-		return;
-	}
 	ward = find_ward(sup, dest.proc);
 	if (ward != NULL)
 		hm_handle_unheard(ward->handle);
@@ -189,6 +185,43 @@ on_front_closed(void *arg)
 }
 
 static int
+refuse(struct hm_actor *self, struct hm_envelope *msg)
+{
+	(void)msg;
+	return hm_refuse(self, "it takes no messages");
+}
+
+static void
+on_line_return(struct hm_actor *self, struct hm_envelope *env)
+{
+	struct supervisor *sup = hm_actor_arg(self);
+	struct hm_id dest;
+
+	hm_envelope_dest(env, &dest);
+	sinks_returned(&sup->sinks, &dest);
+}
+
+/* Lines for ports go over a link of their own: what their reader does not take
+ * fills that one, and no status waits behind it. */
+static int
+attach_lines(struct supervisor *sup, struct hm_error *err)
+{
+	struct hm_attach how;
+
+	memset(&how, 0, sizeof how);
+	how.host = sup->job->host;
+	how.limits = sup->job->limits;
+	sup->lines = hm_proc_attach(sup->loop, &how, err);
+	if (sup->lines == NULL)
+		return -1;
+	sup->sinks.from = hm_proc_spawn(sup->lines, "main", refuse, sup, err);
+	if (sup->sinks.from == NULL)
+		return -1;
+	hm_actor_on_return(sup->sinks.from, on_line_return);
+	return 0;
+}
+
+static int
 attach(struct supervisor *sup, struct hm_error *err)
 {
 	struct hm_attach how;
@@ -204,7 +237,6 @@ attach(struct supervisor *sup, struct hm_error *err)
 	if (sup->agent == NULL)
 		return -1;
 	hm_actor_on_return(sup->agent, on_return);
-	sup->sinks.from = sup->agent;
 	info = hm_control(sup->agent, "{\"op\":\"info\"}", CONTROL_MS, err);
 	if (info == NULL)
 		return -1;
@@ -266,7 +298,9 @@ open_sinks(struct supervisor *sup, struct hm_error *err)
 		if (sinks_add(&sup->sinks, *spec, err) == -1)
 			return -1;
 	}
-	return sinks_resolve(&sup->sinks, sup->host_id, err);
+	if (sinks_resolve(&sup->sinks, sup->host_id, err) == -1)
+		return -1;
+	return sinks_channel(&sup->sinks) == NULL ? 0 : attach_lines(sup, err);
 }
 
 static void
@@ -389,6 +423,13 @@ is_done(const struct supervisor *sup)
 	return sup->left == 0 && !hm_manager_busy(sup->manager);
 }
 
+static bool
+is_unsettled(const struct supervisor *sup)
+{
+	return hm_proc_unsettled(sup->proc) > 0 ||
+	       (sup->lines != NULL && hm_proc_unsettled(sup->lines) > 0);
+}
+
 /* What the host and the front are told is on its way. */
 static void
 leave(struct supervisor *sup)
@@ -396,7 +437,7 @@ leave(struct supervisor *sup)
 	uint64_t end = hm_loop_now(sup->loop) + LEAVE_MS;
 
 	while (
-	    ((!sup->lost && hm_proc_unsettled(sup->proc) > 0) ||
+	    ((!sup->lost && is_unsettled(sup)) ||
 		talk_waiting(&sup->front) > 0 || sinks_waiting(&sup->sinks)) &&
 	    hm_loop_now(sup->loop) < end) {
 		if (hm_loop_turn(sup->loop, 100) == -1)
@@ -447,6 +488,7 @@ supervise(const struct job *job, int front, int will)
 	else
 		front_say_fatal(&sup, &err);
 	hm_manager_free(sup.manager);
+	hm_proc_free(sup.lines);
 	hm_proc_free(sup.proc);
 	sinks_fini(&sup.sinks);
 	talk_stop(&sup.front);

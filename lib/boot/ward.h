@@ -38,6 +38,7 @@ struct supervisor {
 	struct hm_loop *loop;
 	struct hm_proc *proc;
 	struct hm_actor *agent;
+	struct hm_proc *lines; /* posts to ports; NULL: there are none */
 	struct hm_manager *manager;
 	struct sinks sinks;
 	struct talk front;
