@@ -211,8 +211,11 @@ main(int argc, char **argv)
 	struct hm_error err;
 	int status, done = -1;
 
-	if (init_prepare(&runner.init) == -1)
+	if (init_prepare(&runner.init) == -1) {
+		tool_say(
+		    &tool, HM_LOG_ERROR, "descriptors: %s", strerror(errno));
 		return TOOL_WRAP;
+	}
 	read_options(&runner, &options, argc, argv);
 	runner.loop = tool_loop(&tool);
 	if (runner.loop == NULL)

@@ -4,6 +4,8 @@
  * A JSON envelope was written by whoever received it: its type, headers, TTL
  * and payload are kept, its sender, dest and errors were of another message.
  */
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tool/template.h"
@@ -79,6 +81,8 @@ template_check(struct template *template, const struct tool *tool)
 		return;
 	hm_id_set(&id, "local:0", "any", "main", 0, 0);
 	env = template_make(template, nothing, &id, &id, NULL, &err);
+	if (env == NULL && err.code == ENOMEM)
+		exit(tool_fail(tool, &err));
 	if (env == NULL)
 		tool_usage(tool, "%s", err.text);
 	hm_envelope_free(env);
