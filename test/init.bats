@@ -8,8 +8,9 @@ load helper
 namespace() {
 	local how
 
+	# The uid stays what it is: an agent obeys its own.
 	for how in 'unshare --pid --fork --mount-proc' \
-	    'unshare --user --map-root-user --pid --fork --mount-proc'; do
+	    'unshare --user --map-current-user --pid --fork --mount-proc'; do
 		NAMESPACE=$how
 		$how true 2>/dev/null && return
 	done

@@ -14,27 +14,27 @@ left() {
 }
 
 @test "the program killed, its boot process killed" {
-	left -n 20 program
+	left -n 8 program
 }
 
 @test "the supervisor killed" {
-	left -n 15 supervisor
+	left -n 8 supervisor
 }
 
 @test "the warden killed" {
-	left -n 15 warden
+	left -n 6 warden
 }
 
 @test "the host killed" {
-	left -n 15 host
+	left -n 6 host
 }
 
 @test "a client killed" {
-	left -n 10 client
+	left -n 5 client
 }
 
 @test "all killed in the same instant" {
-	left -n 6 all
+	left -n 3 all
 }
 
 @test "a round that leaves something fails, and says with which seed" {

@@ -12,31 +12,31 @@ races() {
 }
 
 @test "a proc ends by itself while it is terminated" {
-	races -n 15 exit
+	races -n 8 exit
 }
 
 @test "a proc is terminated while it starts" {
-	races -n 15 start
+	races -n 8 start
 }
 
 @test "kill, terminate, wait and a crash at once: one status for all" {
-	races -n 15 crash
+	races -n 8 crash
 }
 
 @test "the name is taken again the instant it is free" {
-	races -n 10 name
+	races -n 6 name
 }
 
 @test "the callback comes when the ready timeout does" {
-	races -n 15 late
+	races -n 8 late
 }
 
 @test "a signal at any moment of the start of a wrapper" {
-	races -n 20 signal
+	races -n 12 signal
 }
 
 @test "procs that do not want to end" {
-	races -n 12 rude
+	races -n 8 rude
 }
 
 @test "the last line before an abort is in the status, 60 of 60" {
