@@ -222,16 +222,19 @@ sinks_32(const char *addr, size_t n, int fd)
 	sinks(addr, 32, n, fd);
 }
 
+/* They have a name, and have never been sent anything. */
 static void
 hold(const char *addr, size_t links, int fd)
 {
-	char name[64];
+	char name[64], buf[FRAME_ROOM];
 	size_t i;
 
 	for (i = 0; i < links; i++) {
 		(void)snprintf(name, sizeof name, "bench-idle-%zu", i);
-		(void)attach(addr, name);
+		write_all(bench_connect(addr), buf,
+		    frame_head(buf, FRAME_NAME, "", name, 0));
 	}
+	(void)attach(addr, "bench-idle");
 	bench_say(fd);
 	for (;;)
 		(void)pause();

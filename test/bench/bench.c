@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -204,6 +205,15 @@ bench_hear(int fd)
 		bench_die("a helper has ended");
 }
 
+static bool
+fits(const struct bench_mode *mode, int argc, char **argv)
+{
+	if (argc < 2 || strcmp(argv[1], mode->name) != 0)
+		return false;
+	return mode->count < 0 ? argc - 2 >= -mode->count
+			       : argc - 2 == mode->count;
+}
+
 int
 bench_main(const struct bench_mode *modes, int argc, char **argv)
 {
@@ -211,8 +221,8 @@ bench_main(const struct bench_mode *modes, int argc, char **argv)
 
 	(void)signal(SIGPIPE, SIG_IGN);
 	bench_raise_limit();
-	for (mode = modes; argc > 1 && mode->name != NULL; mode++) {
-		if (strcmp(argv[1], mode->name) != 0 || argc != mode->count + 2)
+	for (mode = modes; mode->name != NULL; mode++) {
+		if (!fits(mode, argc, argv))
 			continue;
 		mode->fn(argv + 2);
 		return 0;

@@ -62,7 +62,7 @@ void bench_end(struct bench_helper *helper);
 void bench_say(int fd);
 void bench_hear(int fd);
 
-/* What a bench program can do: argv from its name on has count operands. */
+/* What a bench program can do: so many operands, or -count and more. */
 struct bench_mode {
 	const char *name, *operands;
 	int count;

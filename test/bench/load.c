@@ -536,6 +536,57 @@ local(char **operands)
 	bench_print_rate(n, bench_now() - begin);
 }
 
+/* --- control */
+
+static int
+take_ended(struct hm_actor *self, struct hm_envelope *msg)
+{
+	struct hm_error err;
+	struct hm_json *json =
+	    hm_json_parse(hm_payload(msg), hm_payload_len(msg), &err);
+
+	if (json == NULL)
+		fail(&err);
+	if (hm_json_get(json, "attempted") != NULL)
+		hm_proc_stop(hm_actor_proc(self), 0);
+	hm_json_free(json);
+	return HM_TAKEN;
+}
+
+/* Terminates all with MS of grace; what it took beyond that, in ms. */
+static void
+kill_late(char **operands)
+{
+	size_t grace = bench_number(operands[1]);
+	struct hm_proc *proc = attach(NULL, operands[0], "bench-asker");
+	struct hm_actor *from = actor(proc, take_ended, NULL);
+	struct hm_id dest, reply;
+	struct hm_envelope *env;
+	struct hm_draft draft;
+	struct hm_error err;
+	char text[128];
+	uint64_t begin;
+
+	hm_id_set(&dest, hm_proc_host(proc), "service", "host_agent", 0, 0);
+	hm_port_id(from, 0, &reply);
+	memset(&draft, 0, sizeof draft);
+	draft.dest = &dest;
+	draft.type = "application/json";
+	draft.reply_to = &reply;
+	(void)snprintf(text, sizeof text,
+	    "{\"op\":\"terminate\",\"all\":true,\"timeout\":%zu.%03zu,"
+	    "\"max\":1000}",
+	    grace / 1000, grace % 1000);
+	env = hm_envelope_new(&draft, text, strlen(text), &err);
+	if (env == NULL)
+		fail(&err);
+	begin = bench_now();
+	if (hm_post(from, env) == -1 || hm_proc_run(proc) != 0)
+		bench_die("terminate");
+	(void)printf(
+	    "%.2f\n", (double)(bench_now() - begin) / 1e6 - (double)grace);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -548,6 +599,7 @@ main(int argc, char **argv)
 	    {"connect", "PATH COUNT", 2, connects},
 	    {"idle", "PATH LINKS", 2, idle},
 	    {"local", "COUNT", 1, local},
+	    {"kill", "PATH MS", 2, kill_late},
 	    {NULL, NULL, 0, NULL},
 	};
 
