@@ -132,7 +132,9 @@ count(struct reader *reader)
 	size_t n, frames = 0;
 	ssize_t got = read(reader->fd, p + reader->len, BUFFER - reader->len);
 
-	if (got <= 0)
+	if (got == 0)
+		exit(1); /* the relay has ended */
+	if (got == -1)
 		return 0;
 	reader->len += (size_t)got;
 	for (;;) {
