@@ -83,6 +83,8 @@ DRIVERS = \
 	ordered orphans output reader reap record registry resume route runner \
 	signal socket spawn status sys text timer tree
 FUZZERS = envelope json link name
+# With bench.c, which they have in common.
+BENCHES = bare booted filter keeper load payload relay
 HEADERS = \
 	addr.h envelope.h error.h host.h hostmux.h id.h json.h limits.h \
 	loop.h manager.h proc.h status.h text.h
@@ -106,6 +108,9 @@ drivers: all
 fuzzers: prepare
 	@$(MAKE) $(SECOND) fuzz-programs
 
+benches: all
+	@$(MAKE) $(SECOND) bench-programs
+
 # --- what the second make does
 
 programs: $(ARCHIVES) $(PROGRAMS:%=$(BUILD)/bin/%)
@@ -113,6 +118,8 @@ programs: $(ARCHIVES) $(PROGRAMS:%=$(BUILD)/bin/%)
 test-programs: $(DRIVERS:%=$(BUILD)/test/%)
 
 fuzz-programs: $(FUZZERS:%=$(BUILD)/fuzz/%)
+
+bench-programs: $(BENCHES:%=$(BUILD)/bench/%)
 
 $(BUILD)/lib/libhostmux.a: $(LIB_OBJ)
 	rm -f $@
@@ -133,7 +140,8 @@ flags:
 	    cp $(BUILD)/flags.now $(BUILD)/flags
 
 $(BUILD)/rules.mk: Makefile
-	@mkdir -p $(BUILD)/lib $(BUILD)/bin $(BUILD)/test $(BUILD)/fuzz
+	@mkdir -p $(BUILD)/lib $(BUILD)/bin $(BUILD)/test $(BUILD)/fuzz \
+	    $(BUILD)/bench
 	@compiled() { \
 		for source in $$1; do \
 			object=$(BUILD)/obj/$${source%.c}; \
@@ -146,17 +154,20 @@ $(BUILD)/rules.mk: Makefile
 	linked() { \
 		for name in $$3; do \
 			compiled $$1/$$name.c; \
+			objects="$(BUILD)/obj/$$1/$$name.o $$4"; \
 			printf '%s: %s $$(ARCHIVES)\n' \
-			    $(BUILD)/$$2/$$name $(BUILD)/obj/$$1/$$name.o; \
+			    $(BUILD)/$$2/$$name "$$objects"; \
 			printf '\t$$(LINK) -o $$@ %s $$(ARCHIVES) $$(LIBS)\n' \
-			    $(BUILD)/obj/$$1/$$name.o; \
+			    "$$objects"; \
 		done; \
 	}; \
 	{ \
-		compiled "$(LIB) $(TOOL)"; \
+		compiled "$(LIB) $(TOOL) test/bench/bench.c"; \
 		linked bin bin "$(PROGRAMS)"; \
 		linked test/drivers test "$(DRIVERS)"; \
 		linked test/fuzz fuzz "$(FUZZERS)"; \
+		linked test/bench bench "$(BENCHES)" \
+		    $(BUILD)/obj/test/bench/bench.o; \
 	} >$@.now
 	@mv $@.now $@
 
@@ -177,16 +188,22 @@ soak:
 	@$(MAKE) drivers
 	@PATH="$$PWD/$(BUILD)/bin:$$PATH" test/soak $(SOAK_SECONDS)
 
-bench:
-	@test/setup cc
-	@$(MAKE) all
-	@PATH="$$PWD/$(BUILD)/bin:$$PATH" test/bench/run
+# Against the floors of test/bench, all of it static.  "make bench ROWS='call
+# memory' RUNS=9" for some rows.
+RUNS = 5
+ROWS =
+bench: static-benches
+	@HOSTMUX_BUILD=build/static test/bench/run -n $(RUNS) $(ROWS)
 
-bench-doc:
+bench-doc: static-benches
+	@HOSTMUX_BUILD=build/static test/bench/run -n $(RUNS) >build/BENCHMARKS
+	@cp build/BENCHMARKS doc/BENCHMARKS
+
+static-benches:
 	@test/setup cc
-	@$(MAKE) all
-	@PATH="$$PWD/$(BUILD)/bin:$$PATH" test/bench/run >$(BUILD)/BENCH
-	@cp $(BUILD)/BENCH doc/BENCH
+	@cc='$(CC)'; \
+	[ "$$cc" != cc ] || ! command -v musl-gcc >/dev/null || cc=musl-gcc; \
+	$(MAKE) BUILD=build/static CC="$$cc" MODE_LDFLAGS='-static -s' benches
 
 # Tests that bound memory are left out: they would count the sanitizer's own.
 asan:
@@ -276,6 +293,6 @@ dist:
 clean:
 	rm -rf build
 
-.PHONY: all drivers fuzzers programs test-programs fuzz-programs prepare \
-	flags demo test soak bench bench-doc asan cover fuzz lint static \
-	install uninstall dist clean
+.PHONY: all drivers fuzzers benches programs test-programs fuzz-programs \
+	bench-programs prepare flags demo test soak bench bench-doc \
+	static-benches asan cover fuzz lint static install uninstall dist clean
