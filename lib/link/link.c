@@ -390,13 +390,15 @@ link_resumed(struct link *link, uint64_t n)
 			link->unsent = run->next;
 		run_free(queue_take(&link->out));
 	}
-	for (; run != NULL && link->acked < n && at < run->len; link->acked++) {
+	/* Of a run in part only what was wholly written can have come. */
+	for (; run != NULL && link->acked < n && at < run->done;
+	     link->acked++) {
 		do
 			at += link_record_at(run, at, &rec);
-		while (rec.type == HM_REC_RECEIVED && at < run->len);
+		while (rec.type == HM_REC_RECEIVED && at < run->done);
 		run->records--;
 	}
-	if (link->acked != n)
+	if (link->acked != n || (run != NULL && at > run->done))
 		return -1;
 	link->out.bytes = 0;
 	if (run != NULL) {

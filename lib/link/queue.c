@@ -95,6 +95,20 @@ queue_push(struct queue *queue, struct run *run)
 	queue->bytes += run->len - run->done;
 }
 
+static void
+copy_out(struct run *run)
+{
+	struct chunk *chunk = chunk_new(run->len);
+
+	if (chunk == NULL)
+		return;
+	memcpy(chunk->bytes, run->p, run->len);
+	chunk->used = run->len;
+	chunk_drop(run->chunk);
+	run->chunk = chunk;
+	run->p = chunk->bytes;
+}
+
 int
 queue_cut(struct queue *queue, uint32_t len, uint32_t records, uint32_t cost)
 {
@@ -118,22 +132,11 @@ queue_cut(struct queue *queue, uint32_t len, uint32_t records, uint32_t cost)
 	run->owed -= first->owed;
 	run->cost -= cost;
 	run->done = 0;
+	/* What stays behind must not pin what has left. */
+	if (run->chunk->arena != NULL && run->len < CHUNK_SIZE / 4)
+		copy_out(run);
 	queue->head = first;
 	return 0;
-}
-
-static void
-copy_out(struct run *run)
-{
-	struct chunk *chunk = chunk_new(run->len);
-
-	if (chunk == NULL)
-		return;
-	memcpy(chunk->bytes, run->p, run->len);
-	chunk->used = run->len;
-	chunk_drop(run->chunk);
-	run->chunk = chunk;
-	run->p = chunk->bytes;
 }
 
 void

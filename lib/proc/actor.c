@@ -148,7 +148,7 @@ not_here(struct hm_proc *proc, struct hm_envelope *env, const char *fmt, ...)
 	router_settle(env, HM_NOT_SENT, why, proc_text(proc, at));
 }
 
-/* false: the actor has ended over it and is no more. */
+/* false: the actor has ended over it. */
 static bool
 handle(struct hm_actor *actor, struct hm_envelope *env)
 {
@@ -167,10 +167,7 @@ handle(struct hm_actor *actor, struct hm_envelope *env)
 	taken = fn(actor, env);
 	actor->busy = false;
 	answer_for(actor, env, taken);
-	if (!actor->ended)
-		return true;
-	actor_free(actor);
-	return false;
+	return !actor->ended;
 }
 
 static void
@@ -216,7 +213,7 @@ proc_deliver(struct router_local *local, struct hm_envelope *env)
 		not_here(proc, env, "proc '%s' has ended", proc->id.proc);
 		return;
 	}
-	if (actor == NULL && proc->early) {
+	if (proc->early && (actor == NULL || proc->first != NULL)) {
 		env->next = NULL;
 		*proc->first_end = env;
 		proc->first_end = &env->next;
@@ -255,8 +252,10 @@ proc_drain(void *arg)
 	struct hm_envelope *env;
 	bool alive;
 
-	for (actor = proc->actors; actor != NULL; actor = next) {
-		next = actor->next;
+	/* Handlers end actors and turn the loop: nothing is freed until the
+	 * outermost walk over the list is done. */
+	proc->draining++;
+	for (actor = proc->actors; actor != NULL; actor = actor->next) {
 		alive = !actor->ended;
 		while (alive && !actor->paused && !actor->busy &&
 		       (env = actor->mailbox) != NULL) {
@@ -267,6 +266,13 @@ proc_drain(void *arg)
 			env->next = NULL;
 			alive = handle(actor, env);
 		}
+	}
+	if (--proc->draining > 0)
+		return;
+	for (actor = proc->actors; actor != NULL; actor = next) {
+		next = actor->next;
+		if (actor->ended)
+			actor_free(actor);
 	}
 }
 
@@ -385,7 +391,7 @@ hm_actor_free(struct hm_actor *actor)
 	if (actor == NULL)
 		return;
 	actor->ended = true;
-	if (!actor->busy)
+	if (actor->proc->draining == 0)
 		actor_free(actor);
 }
 

@@ -60,6 +60,7 @@ struct hm_proc {
 	struct port *ports[PORT_BUCKETS];
 	uint64_t next_port;
 	int status;
+	unsigned draining;   /* walks over actors under way */
 	struct hm_task task; /* mailboxes of actors that were resumed */
 	/* What came with the greeting, for actors that are not there yet,
 	 * waits until the loop is turned again. */

@@ -126,10 +126,16 @@ peer_for(struct hm_router *router, const struct router_greeting *g,
     struct hm_error *err)
 {
 	struct peer *peer;
+	struct hm_error life;
 
 	if (g->kind == HM_HELLO_HOST) {
 		peer = peer_by_addr(router, g->addr, strlen(g->addr));
-		if (peer != NULL && peer->conn == NULL) {
+		/* It has begun another life; ours was the side that waited. */
+		if (peer != NULL && peer->resuming && !peer->dialed) {
+			(void)hm_fail(&life, ECONNRESET, "it came anew");
+			peer = start_anew(peer, &life);
+		}
+		if (peer != NULL && peer->conn == NULL && !peer->resuming) {
 			hm_timer_stop(router->loop, &peer->retry);
 			return peer;
 		}
@@ -184,18 +190,19 @@ greeted(struct conn *conn, const struct hm_hello *hello, struct hm_error *err)
 	back.name.p = peer->name;
 	back.name.n = strlen(peer->name);
 	conn_answer(conn, &back);
-	if (conn->state == CONN_CLOSED && resume)
-		return hm_fail(err, ENOMEM, "no memory");
 	if (conn->state == CONN_CLOSED) {
-		peer_end(peer, HM_NOT_SENT, "no memory");
-		return hm_fail(err, ENOMEM, "no memory");
+		(void)hm_fail(err, ENOMEM, "no memory");
+		peer_over(peer, err);
+		return -1;
+	}
+	if (resume && peer_resumed(peer, conn, hello, err) == -1) {
+		peer_over(peer, err);
+		return -1; /* still among the ungreeted: "ended" takes it out */
 	}
 	greeting_remove(router, conn);
 	if (resume)
-		return peer_resumed(peer, conn, hello, err);
+		return 0;
 	peer_open(peer, conn, hello);
-	if (peer->link.window < LINK_WINDOW_MIN)
-		router_reclaim(router);
 	if (peer->kind == PEER_NAME && router->ops.up != NULL)
 		router->ops.up(router->arg, peer->name);
 	return 0;

@@ -172,7 +172,7 @@ peer_over(struct peer *peer, const struct hm_error *err)
 
 /* The other side does not know the session, it has begun another life: what
  * was not written is for that one. */
-static void
+struct peer *
 start_anew(struct peer *peer, const struct hm_error *err)
 {
 	struct peer *fresh = peer_new(peer->router, PEER_HOST, "", peer->addr);
@@ -185,6 +185,7 @@ start_anew(struct peer *peer, const struct hm_error *err)
 		peer_due(fresh, true);
 	}
 	peer_over(peer, err);
+	return fresh;
 }
 
 static void
@@ -211,7 +212,7 @@ ended(struct conn *conn, const struct hm_error *err)
 	/* Refused: that session is not known there any more. */
 	if (peer->resuming && peer->kind == PEER_HOST &&
 	    err->kind == HM_ERR_DENIED) {
-		start_anew(peer, err);
+		(void)start_anew(peer, err);
 		return;
 	}
 	if (peer->resuming &&

@@ -284,7 +284,15 @@ pass(struct peer *from, struct passage *passage, const struct hm_record *rec,
 	uint32_t len = rec->len + HM_RECORD_HEADER;
 	bool last = (rec->flags & HM_DATA_LAST) != 0;
 	struct peer *to = passage->to;
+	static const struct settlement gone = {
+	    HM_NOT_SENT, {"settled", 7}, {"", 0}, false};
 
+	/* It has timed out here, or was refused there: the rest is dropped. */
+	if (to != NULL && (rec->flags & HM_DATA_FIRST) == 0 &&
+	    !ledger_has(&to->link.ledger, passage->out)) {
+		link_abort(&to->link, passage->out, &gone);
+		passage->to = to = NULL;
+	}
 	if (to != NULL) {
 		if (link_park(&to->link, passage->out, chunk, p, len,
 			&from->link.source, cost, last) == -1)

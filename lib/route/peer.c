@@ -125,6 +125,8 @@ on_retry(void *arg)
 		return;
 	if (peer->resuming || !link_idle(&peer->link) || peer->outgoing != NULL)
 		peer_due(peer, true);
+	else if (peer->kind == PEER_HOST && peer->conn == NULL)
+		peer_end(peer, HM_NOT_SENT, peer->trouble);
 }
 
 struct peer *
@@ -230,4 +232,9 @@ peer_open(struct peer *peer, struct conn *conn, const struct hm_hello *hello)
 	peer->progress = hm_loop_now(peer->router->loop);
 	conn_open(conn, &peer->link);
 	peer_due(peer, true);
+	/* There was too little credit for it: seen to with the next ticks. */
+	if (peer->link.window < LINK_WINDOW_MIN &&
+	    !hm_timer_running(&peer->router->tick))
+		(void)hm_timer_start(
+		    peer->router->loop, &peer->router->tick, 0);
 }

@@ -163,6 +163,9 @@ int peer_dial(struct peer *peer, struct hm_error *err);
 extern const struct conn_ops dial_conn_ops;
 /* The session of peer is over: as its kind has it. */
 void peer_over(struct peer *peer, const struct hm_error *err);
+/* Another life of the other side: what was not written goes there.  The peer
+ * for it, NULL: ENOMEM. */
+struct peer *start_anew(struct peer *peer, const struct hm_error *err);
 void dial_failed(struct peer *peer, const struct hm_error *err);
 
 /* resume.c */

@@ -28,6 +28,7 @@ flush_dirty(struct hm_router *router)
 	while ((peer = router->dirty) != NULL) {
 		router->dirty = peer->dirty_next;
 		peer->dirty = peer->lazy = false;
+		link_hold(&peer->link); /* a flush that fails ends it */
 		outgoing_pump(peer);
 		if (peer->conn != NULL) {
 			conn_flush(peer->conn);
@@ -44,6 +45,7 @@ flush_dirty(struct hm_router *router)
 				(void)hm_timer_start(
 				    router->loop, &router->tick, TICK_MS);
 		}
+		link_drop(&peer->link);
 	}
 }
 
@@ -73,9 +75,10 @@ free_closed(struct hm_router *router)
 static void
 close_idle(struct hm_router *router)
 {
-	struct peer *peer;
+	struct peer *peer, *next;
 
-	for (peer = router->peers; peer != NULL; peer = peer->next) {
+	for (peer = router->peers; peer != NULL; peer = next) {
+		next = peer->next;
 		if (peer->conn == NULL || peer->conn->link == NULL ||
 		    peer->conn->state != CONN_OPEN || peer->outgoing != NULL)
 			continue;
@@ -168,6 +171,12 @@ on_tick(void *arg)
 
 	for (peer = router->peers; peer != NULL; peer = next) {
 		next = peer->next;
+		if (peer->conn != NULL &&
+		    peer->link.window < LINK_WINDOW_MIN) {
+			router_reclaim(router);
+			peer_due(peer, true);
+			again = true;
+		}
 		if (peer->link.park.head == NULL && peer->outgoing == NULL) {
 			peer->progress = now;
 			continue;
