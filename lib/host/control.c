@@ -19,7 +19,7 @@
 #include "proc/agent.h"
 
 /* A thousand names of the longest kind in one request, and then some. */
-#define REQUEST_MAX ((size_t)1024 * 1024)
+#define REQUEST_MAX ((size_t)256 * 1024)
 /* What a request leaves behind here (a watch, a wait) is smaller. */
 #define LASTING_MAX ((size_t)64 * 1024)
 

@@ -287,10 +287,61 @@ link_pump(struct link *link)
 	    link->park.head != NULL && link->out.bytes < OUT_MAX && fit(link)) {
 		run = queue_take(&link->park);
 		link->credit -= run->cost;
+		if (run->source == NULL)
+			link->own += run->len;
 		queue_put(&link->out, run);
 		if (link->unsent == NULL)
 			link->unsent = run;
 	}
+}
+
+static bool
+is_parkable(const struct run *run)
+{
+	struct hm_record rec;
+
+	(void)link_record_at(run, 0, &rec);
+	return rec.type == HM_REC_DATA || rec.type == HM_REC_ABORT;
+}
+
+void
+link_unpump(struct link *link)
+{
+	struct queue out = {NULL, NULL, NULL, 0}, park = out;
+	struct run *run, *unsent = link->unsent;
+	bool written = true;
+
+	link->unsent = NULL;
+	while (link->out.head != NULL) {
+		run = queue_take(&link->out);
+		if (run == unsent)
+			written = false;
+		if (written || run->done > 0 || !is_parkable(run)) {
+			queue_put(&out, run);
+			if (!written && link->unsent == NULL)
+				link->unsent = run;
+			continue;
+		}
+		link->credit += run->cost;
+		if (run->source == NULL)
+			link->own -= run->len;
+		queue_put(&park, run);
+	}
+	while (link->park.head != NULL)
+		queue_put(&park, queue_take(&link->park));
+	link->out = out;
+	link->park = park;
+}
+
+/* The first run of out has gone for good. */
+void
+link_drop_written(struct link *link)
+{
+	struct run *run = queue_take(&link->out);
+
+	if (run->source == NULL)
+		link->own -= run->len;
+	run_free(run);
 }
 
 int
@@ -325,7 +376,7 @@ link_wrote(struct link *link, size_t n)
 		link->out.bytes -= left;
 		link->unsent = run->next;
 		if (!link->keep)
-			run_free(queue_take(&link->out));
+			link_drop_written(link);
 	}
 }
 
@@ -388,7 +439,7 @@ link_resumed(struct link *link, uint64_t n)
 		link->acked += run->records;
 		if (run == link->unsent)
 			link->unsent = run->next;
-		run_free(queue_take(&link->out));
+		link_drop_written(link);
 	}
 	/* Of a run in part only what was wholly written can have come. */
 	for (; run != NULL && link->acked < n && at < run->done;
@@ -404,6 +455,8 @@ link_resumed(struct link *link, uint64_t n)
 	if (run != NULL) {
 		run->p += at;
 		run->len -= at;
+		if (run->source == NULL)
+			link->own -= at;
 	}
 	for (link->unsent = run; run != NULL; run = run->next) {
 		run->done = 0;

@@ -35,6 +35,9 @@
 #define LINK_WINDOW_MIN 4096u
 /* A record weighs at least this much credit, what its bookkeeping costs. */
 #define LINK_RECORD_COST 128u
+/* A peer that sends, and leaves more than this unread of what this node has to
+ * say of its own, is told no more. */
+#define LINK_OWN_MAX ((uint64_t)4 * 1024 * 1024)
 
 /* With less than this a peer may be unable to begin a message. */
 #define CREDIT_LOW (HM_DATA_HEADER + HM_HEAD_MAX + LINK_RECORD_COST)
@@ -90,6 +93,7 @@ struct link {
 	bool aborted;	/* a message was: its settlement may cross that */
 	bool keep;	/* TCP: written records are kept until RECEIVED */
 	uint64_t acked; /* records the peer has (RECEIVED) */
+	uint64_t own;	/* bytes of this node's own records in out */
 
 	uint64_t window, granted, owed;
 	uint64_t last_number; /* highest that has begun */
@@ -98,7 +102,7 @@ struct link {
 	uint64_t asked;	      /* settle up to here at once */
 	struct settle_range ranges[LINK_RANGES]; /* delivered, not said yet */
 	size_t nranges;
-	uint64_t settled; /* counter: anything settled by the peer */
+	uint64_t moved; /* counter: the peer settled or granted something */
 	bool dead;	  /* lost for good: nothing is sent any more */
 };
 
@@ -136,6 +140,8 @@ void link_abort(
 void link_forget(struct link *link, uint64_t number);
 /* Moves what credit allows from park to out. */
 void link_pump(struct link *link);
+/* Takes back what was not written yet: parked again, in front. */
+void link_unpump(struct link *link);
 /* Settles what is parked with how; of messages that have begun, the rest is
  * aborted.  mask: only those with one of these flags of an envelope, 0: all. */
 void link_return_parked(
@@ -192,6 +198,7 @@ uint32_t link_record_at(
 void link_settle_one(
     struct link *link, uint64_t number, const struct settlement *how);
 void link_open_remove(struct link *link, uint64_t number);
+void link_drop_written(struct link *link);
 int link_own(struct link *link, enum hm_record_type type, uint8_t flags,
     uint16_t extra, const unsigned char *body, size_t len);
 static inline uint32_t

@@ -81,7 +81,7 @@ take_settle(struct link *link, const struct hm_record *rec,
 			    ", which is not open",
 			    hm_get64(range));
 	}
-	link->settled++;
+	link->moved++;
 	link->ops->due(link, true);
 	return 0;
 }
@@ -105,12 +105,14 @@ take_credit(struct link *link, const struct hm_record *rec,
 			n = link->credit;
 		link->credit -= n;
 		hm_put64(back, n);
-		return link_own(
-		    link, HM_REC_CREDIT, HM_CREDIT_BACK, 0, back, sizeof back);
+		if (link_own(link, HM_REC_CREDIT, HM_CREDIT_BACK, 0, back,
+			sizeof back) == -1)
+			return hm_fail(err, ENOMEM, "no memory");
 	} else {
 		if (n > CREDIT_MAX - link->credit)
 			return hm_fail(err, EPROTO, "credit overflows");
 		link->credit += n;
+		link->moved++;
 		link->ops->due(link, true);
 	}
 	return 0;
@@ -124,7 +126,7 @@ take_received(struct link *link, uint64_t n, struct hm_error *err)
 	while ((run = link->out.head) != NULL && run != link->unsent &&
 	       link->acked + run->records <= n) {
 		link->acked += run->records;
-		run_free(queue_take(&link->out));
+		link_drop_written(link);
 	}
 	if (run == NULL && n > link->acked)
 		return hm_fail(err, EPROTO, "peer has more than was sent");
@@ -172,6 +174,9 @@ link_input(struct link *link, struct chunk *chunk, unsigned char *p, size_t len,
 	int got;
 
 	while (!link->dead) {
+		if (link->own > LINK_OWN_MAX)
+			return hm_fail(
+			    err, EPROTO, "peer does not take what it is told");
 		got = hm_record_peek(p + used, len - used, &rec, err);
 		if (got == 0)
 			break;

@@ -33,6 +33,7 @@ link_own(struct link *link, enum hm_record_type type, uint8_t flags,
 		0, 0) == -1)
 		return -1;
 	chunk->used += size;
+	link->own += size;
 	/* Joined to a run that was written (kept for resuming), the record
 	 * makes that run unsent again. */
 	if (link->unsent == NULL)

@@ -94,11 +94,13 @@ link_move_parked(struct link *from, struct link *to, struct hm_source *old,
     struct hm_source *fresh)
 {
 	const unsigned whole = HM_DATA_FIRST | HM_DATA_LAST;
-	struct queue parked = from->park;
+	struct queue parked;
 	struct hm_record rec;
 	struct run *run;
 	uint32_t at, len;
 
+	link_unpump(from);
+	parked = from->park;
 	memset(&from->park, 0, sizeof from->park);
 	while (parked.head != NULL) {
 		run = queue_take(&parked);

@@ -16,7 +16,7 @@
 #define REDIAL_MS 200
 /* A host puts messages for its own procs together in its own memory; control
  * needs no more than this. */
-#define ON_ROUTER_MAX ((uint64_t)1024 * 1024)
+#define ON_ROUTER_MAX ((uint64_t)256 * 1024)
 
 int
 hm_host_default(

@@ -168,7 +168,10 @@ greeted(struct conn *conn, const struct hm_hello *hello, struct hm_error *err)
 	struct peer *peer = NULL;
 	bool resume = hello->kind == HM_HELLO_RESUME;
 
-	if (resume)
+	if (resume && (router->closing || conn->transport != HM_TRANSPORT_TCP))
+		(void)hm_fail_kind(err, HM_ERR_DENIED, ESTALE,
+		    "%s resumes nothing", router_id(router));
+	else if (resume)
 		peer = peer_of_session(router, hello, err);
 	else if (read_greeting(&g, conn, hello, err) == 0 &&
 		 may_greet(router, &g, err) == 0)

@@ -61,8 +61,15 @@ greeted(struct conn *conn, const struct hm_hello *hello, struct hm_error *err)
 		return hm_fail(err, EPROTO, "peer greets with a bad name");
 	snprintf(name, sizeof name, "%.*s", (int)hello->name.n, hello->name.p);
 	snprintf(id, sizeof id, "%.*s", (int)hello->addr.n, hello->addr.p);
-	if (peer->kind == PEER_HOST)
+	if (peer->kind == PEER_HOST) {
+		/* What it is called is what it may send as. */
+		if (conn->transport == HM_TRANSPORT_TCP &&
+		    (strncmp(id, "tcp:", 4) != 0 ||
+			router_owns(router, hello->addr)))
+			return hm_fail(err, EPROTO,
+			    "peer greets as %.100s over TCP", id);
 		memcpy(peer->id, id, sizeof id);
+	}
 	peer->dialed = true;
 	peer_open(peer, conn, hello);
 	if (peer->kind == PEER_UPLINK && router->attached != NULL) {

@@ -17,6 +17,8 @@
 
 /* Messages whose pieces come in turns over one link at the same time. */
 #define PASSAGES_MAX 1024u
+/* A lasting message (a wait) up to this size costs as little as any can. */
+#define LASTING_SMALL 1024u
 
 static bool
 slice_is(struct hm_slice slice, const char *text)
@@ -91,7 +93,7 @@ by_default(struct hm_router *router, const struct peer *from)
 	const char *via = route_via(router, NULL);
 	struct peer *peer;
 
-	if (via == NULL)
+	if (via == NULL || (from != NULL && from->remote && !router->relay))
 		return NULL;
 	peer = peer_by_addr(router, via, strlen(via));
 	if (peer == NULL)
@@ -114,12 +116,16 @@ route(struct hm_router *router, const struct hm_head *head,
 	*local = find_local(router, dest, own || bound);
 	if (*local != NULL)
 		return 0;
-	if (router->uplink != NULL) {
+	/* Only what is posted here goes there: the host would close the link
+	 * over a sender of somebody else. */
+	if (from != NULL && router->attaches)
+		return no_way(err, "no proc '%.*s' here (%s)", &dest->proc,
+		    router_id(router));
+	if (router->attaches) {
 		*peer = router->uplink;
-		if (*peer == from)
-			return no_way(err, "no proc '%.*s' here (%s)",
-			    &dest->proc, router->uplink->name);
-		return 0;
+		return *peer != NULL ? 0
+				     : no_way(err, "%.*s: link to the host%s",
+					   &dest->proc, " is lost");
 	}
 	if (!own)
 		return route_away(router, dest, from, peer, err);
@@ -267,10 +273,10 @@ deliver(struct peer *from, struct router_local *local, struct hm_envelope *env,
 	env->number = number;
 	env->cost = cost;
 	source_hold(env->source);
-	/* What is kept long must not use credit up that others need. */
-	if (hm_envelope_flags(env) & HM_ENV_LASTING) {
-		link_freed(&from->link, cost);
-		env->cost = 0;
+	/* What is kept long, and small, leaves others nearly all the credit. */
+	if (hm_envelope_flags(env) & HM_ENV_LASTING && cost <= LASTING_SMALL) {
+		link_freed(&from->link, cost - LINK_RECORD_COST);
+		env->cost = LINK_RECORD_COST;
 	}
 	local->deliver(local, env);
 }
@@ -354,6 +360,11 @@ begin(struct peer *from, struct passage *passage, const struct hm_head *head,
 		return 0;
 	}
 	p[HM_HEAD_TTL]--;
+	if (to->link.ledger.len >= from->router->limits.max_unsettled) {
+		settle_back(from, passage->number, HM_NOT_SENT,
+		    "too many messages are unsettled there");
+		return 0;
+	}
 	passage->out =
 	    link_begin(&to->link, &from->link.source, passage->number, whole);
 	if (passage->out == 0)
@@ -376,6 +387,9 @@ data_first(struct peer *from, const struct hm_record *rec, struct chunk *chunk,
 
 	if (hm_head_read(&head, p + HM_DATA_HEADER, rec->extra, err) == -1)
 		return -1;
+	/* The origin has what comes back: no link carries that. */
+	if ((head.flags & HM_ENV_RETURN) || head.errors.n != 1)
+		return hm_fail(err, EPROTO, "a message that says it came back");
 	if (got > head.payload_len || whole != (got == head.payload_len))
 		return hm_fail(err, EPROTO, "payload has not the length said");
 	if (!whole) {

@@ -79,8 +79,9 @@ struct peer {
 	uint64_t home_bytes; /* posted here and not written */
 	struct hm_timer retry;
 	uint64_t backoff;
-	uint64_t progress; /* when anything moved last */
-	uint64_t seen;	   /* link.settled + link.acked then */
+	bool waits;	   /* something does, to be written */
+	uint64_t progress; /* when that began, or anything moved last */
+	uint64_t seen;	   /* link.moved then */
 	uint64_t msgs_in, msgs_out, bytes_in, bytes_out, written_msgs;
 };
 
@@ -126,6 +127,7 @@ struct hm_router {
 	struct hm_timer lazy, tick, close_timer;
 	unsigned generation;
 	bool open_to_all, relay, sealed, closing, progress;
+	bool attaches; /* all goes to the uplink, or nowhere */
 	uint32_t uid, pid; /* this process's: what it vouches for */
 	int reserve_fd;	   /* given up to refuse when descriptors run out */
 	/* home */

@@ -19,6 +19,21 @@
  */
 #define TICK_MS 250
 
+/* From when on does something wait for peer?  Its time without progress begins
+ * then, however long it was idle before. */
+static void
+peer_waits(struct peer *peer)
+{
+	struct hm_router *router = peer->router;
+	bool waits = !link_idle(&peer->link) || peer->outgoing != NULL;
+
+	if (waits && !peer->waits)
+		peer->progress = hm_loop_now(router->loop);
+	peer->waits = waits;
+	if (waits && !hm_timer_running(&router->tick))
+		(void)hm_timer_start(router->loop, &router->tick, TICK_MS);
+}
+
 static void
 flush_dirty(struct hm_router *router)
 {
@@ -40,10 +55,7 @@ flush_dirty(struct hm_router *router)
 		}
 		if (!peer->gone) {
 			peer_calm(peer);
-			if (!link_idle(&peer->link) &&
-			    !hm_timer_running(&router->tick))
-				(void)hm_timer_start(
-				    router->loop, &router->tick, TICK_MS);
+			peer_waits(peer);
 		}
 		link_drop(&peer->link);
 	}
@@ -144,8 +156,8 @@ check_progress(struct peer *peer, uint64_t now)
 	    {router_id(router), strlen(router_id(router))}, false};
 	char why[HM_ERROR_TEXT];
 
-	if (peer->seen != peer->link.settled) {
-		peer->seen = peer->link.settled;
+	if (peer->seen != peer->link.moved) {
+		peer->seen = peer->link.moved;
 		peer->progress = now;
 	}
 	if (timeout == 0 || now - peer->progress < timeout)
@@ -158,6 +170,7 @@ check_progress(struct peer *peer, uint64_t now)
 	how.reason.n = strlen(why);
 	peer->progress = now;
 	home_return_now(peer, 0, &how);
+	link_unpump(&peer->link);
 	link_return_parked(&peer->link, 0, &how);
 }
 
@@ -177,10 +190,9 @@ on_tick(void *arg)
 			peer_due(peer, true);
 			again = true;
 		}
-		if (peer->link.park.head == NULL && peer->outgoing == NULL) {
-			peer->progress = now;
+		peer_waits(peer);
+		if (!peer->waits)
 			continue;
-		}
 		check_progress(peer, now);
 		again = true;
 	}
@@ -428,6 +440,7 @@ router_attach(struct hm_router *router, const struct router_attach *how,
 	if (peer == NULL)
 		return hm_fail(err, ENOMEM, "no memory");
 	router->uplink = peer;
+	router->attaches = true;
 	router->attach_kind = how->kind;
 	router->attached = done;
 	router->attached_arg = arg;

@@ -211,7 +211,7 @@ run(const char *backend, const char *addr)
 		hm_envelope_free(answer);
 	}
 	(void)snprintf(dest.proc, sizeof dest.proc, "service");
-	large(from, &dest, 500000);
+	large(from, &dest, 200000);
 	come_back(loop, from, got_addr.text);
 
 	/* A stand-alone proc: its own address, both ways. */
