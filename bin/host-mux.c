@@ -2,6 +2,7 @@
  * host-mux: serves a host until it is told to end.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #define OPT_RELAY 258
 #define OPT_READY 259
 #define TIMEOUT_MS 8000 /* under the 10 s of docker stop */
+#define UNSAID UINT64_MAX
 #define MAX_AT_A_TIME 64
 
 static struct tool tool = {"host-mux",
@@ -147,6 +149,8 @@ read_option(struct mux *mux, int opt)
 		break;
 	case OPT_READY:
 		mux->ready_fd = (int)number("option --ready-fd", 0, 65535);
+		if (fcntl(mux->ready_fd, F_GETFD) == -1)
+			wrong("option --ready-fd: it is not open");
 		break;
 	case '?':
 	case ':':
@@ -175,18 +179,26 @@ read_options(struct mux *mux, int argc, char **argv)
 		wrong("option --log goes with -D");
 }
 
-/* What the options do not say. */
-static int
-init(struct mux *mux, struct hm_error *err)
+static void
+init(struct mux *mux)
 {
 	memset(mux, 0, sizeof *mux);
 	mux->tool = &tool;
 	mux->mode = 0600;
 	mux->max = MAX_AT_A_TIME;
 	mux->ready_fd = mux->daemon.report = -1;
+	mux->timeout = UNSAID;
+}
+
+/* What the options do not say. */
+static int
+read_environment(struct mux *mux, struct hm_error *err)
+{
 	hm_limits_init(&mux->limits);
 	if (hm_limits_from_env(&mux->limits, err) == -1)
 		return -1;
+	if (mux->timeout != UNSAID)
+		return 0;
 	mux->timeout = TIMEOUT_MS;
 	if (getenv("HYPERACTOR_PROCESS_EXIT_TIMEOUT") != NULL)
 		mux->timeout = mux->limits.exit_timeout;
@@ -194,15 +206,19 @@ init(struct mux *mux, struct hm_error *err)
 }
 
 static int
-fail(const struct mux *mux, const struct hm_error *err)
+failed(const struct mux *mux, int status)
 {
-	int status = tool_fail(&tool, err);
-
 	if (mux->command != NULL)
 		return TOOL_WRAP; /* and stdout is CMD's */
 	if (!mux->background)
 		print_false();
 	return status;
+}
+
+static int
+fail(const struct mux *mux, const struct hm_error *err)
+{
+	return failed(mux, tool_fail(&tool, err));
 }
 
 /* Listens, says so, and serves until the end. */
@@ -217,7 +233,7 @@ serve(struct mux *mux)
 	}
 	mux->loop = tool_loop(&tool);
 	if (mux->loop == NULL)
-		return TOOL_SYSTEM;
+		return failed(mux, TOOL_SYSTEM);
 	if (mux_addresses(mux, &err) == -1 || mux_serve(mux, &err) == -1 ||
 	    mux_announce(mux, &err) == -1)
 		return fail(mux, &err);
@@ -231,9 +247,11 @@ main(int argc, char **argv)
 	struct hm_error err;
 	int status;
 
-	if (init(&mux, &err) == -1)
-		return fail(&mux, &err);
+	tool_stdio();
+	init(&mux);
 	read_options(&mux, argc, argv);
+	if (read_environment(&mux, &err) == -1)
+		return fail(&mux, &err);
 	if (mux.command == NULL)
 		sys_close_others(mux.ready_fd);
 	inheritance_get(&mux.inherit);

@@ -231,19 +231,6 @@ set_variables(const struct list *env)
 	}
 }
 
-/* 0, 1 and 2 are open, so that nothing else is mistaken for them. */
-static void
-open_stdio(void)
-{
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd != -1 && fd <= STDERR_FILENO);
-	if (fd != -1)
-		(void)close(fd);
-}
-
 int
 main(int argc, char **argv)
 {
@@ -251,7 +238,7 @@ main(int argc, char **argv)
 	struct hm_addr host;
 	int status;
 
-	open_stdio();
+	tool_stdio();
 	read_options(&options, argc, argv);
 	read_config(&options);
 	check_outputs(&options);

@@ -5,6 +5,7 @@
 #ifndef HM_SYS_H
 #define HM_SYS_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -78,5 +79,12 @@ pid_t sys_reap(pid_t pid, int *status, double *cpu, uint64_t *peak);
  * children: sys_files_restore). */
 void sys_files_raise(uint64_t *old);
 void sys_files_restore(uint64_t old);
+
+/* What poll and its kin take: milliseconds that may not fit an int. */
+static inline int
+sys_poll_ms(uint64_t ms)
+{
+	return ms > INT_MAX ? INT_MAX : (int)ms;
+}
 
 #endif

@@ -124,6 +124,26 @@ hm_manager_terminate_all(struct hm_manager *manager, uint64_t timeout,
 }
 
 void
+bulks_forget(struct hm_manager *manager, const struct hm_handle *handle)
+{
+	struct hm_handle *todo;
+	struct bulk *bulk;
+	unsigned i;
+
+	for (bulk = manager->bulks; bulk != NULL; bulk = bulk->next) {
+		todo = bulk->todo;
+		for (i = 0; i < bulk->left && todo != handle; i++)
+			todo = todo->next;
+		if (i == bulk->left)
+			continue;
+		if (bulk->todo == handle)
+			bulk->todo = handle->next;
+		bulk->left--;
+		bulk->summary.ok++; /* it had ended */
+	}
+}
+
+void
 bulks_free(struct hm_manager *manager)
 {
 	while (manager->bulks != NULL)

@@ -227,7 +227,7 @@ run_finish(struct run *run)
 {
 	if (run->large || run->status != 0) {
 		refuse(run);
-	} else if (answer(run) == 0) {
+	} else if (run->exec->r->broken || answer(run) == 0) {
 		hm_settle(run->msg, HM_DELIVERED, NULL);
 	} else {
 		return; /* until progress */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/sys.h"
 #include "boot/handle.h"
 
 void
@@ -199,6 +200,7 @@ hm_handle_free(struct hm_handle *handle)
 		errno = EBUSY;
 		return -1;
 	}
+	bulks_forget(manager, handle);
 	while (*p != handle)
 		p = &(*p)->next;
 	*p = handle->next;
@@ -241,8 +243,8 @@ hm_handle_wait(struct hm_handle *handle, enum hm_until until, uint64_t timeout,
 			    "proc '%s': %s after %llu ms", handle->id.proc,
 			    hm_state_name(handle->status.state),
 			    (unsigned long long)timeout);
-		else if (hm_loop_turn(
-			     loop, timeout == 0 ? -1 : (int)(end - now)) == -1)
+		else if (hm_loop_turn(loop,
+			     timeout == 0 ? -1 : sys_poll_ms(end - now)) == -1)
 			blocked.done =
 			    hm_fail(err, errno, "loop: %s", strerror(errno));
 		now = hm_loop_now(loop);

@@ -66,5 +66,7 @@ int handle_change(struct hm_handle *handle, const struct hm_status *next);
 /* Tells who waits for the end that it does not come. */
 void handle_stuck(struct hm_handle *handle, const char *why);
 void bulks_free(struct hm_manager *manager);
+/* handle, which has ended, is about to be freed. */
+void bulks_forget(struct hm_manager *manager, const struct hm_handle *handle);
 
 #endif

@@ -137,7 +137,7 @@ lifeline_flush(struct lifeline *line)
 
 	while (line->talk.watch.fd != -1 && talk_waiting(&line->talk) > 0 &&
 	       now < end) {
-		serve(line, (int)(end - now));
+		serve(line, sys_poll_ms(end - now));
 		now = sys_now();
 	}
 }

@@ -20,13 +20,14 @@ plain_take(struct hm_actor *self, struct hm_envelope *msg)
 
 /* Run by hand, this has the terminal, and gives it to CMD's group. */
 static void
-hand_terminal(const struct runner *r)
+hand_terminal(struct runner *r)
 {
 	if (tcgetpgrp(STDIN_FILENO) != getpgrp())
 		return;
 	(void)signal(SIGTTOU, SIG_IGN); /* of taking it back */
 	/* CMD may have tried to read before it was its turn. */
-	if (tcsetpgrp(STDIN_FILENO, r->cmd.pid) == 0)
+	r->terminal = tcsetpgrp(STDIN_FILENO, r->cmd.pid) == 0;
+	if (r->terminal)
 		(void)kill(-r->cmd.pid, SIGCONT);
 }
 
@@ -47,9 +48,10 @@ plain_start(struct runner *r, int *status, struct hm_error *err)
 static void
 plain_stop(struct runner *r)
 {
-	if (r->ended) {
+	/* In the background it was never ours, and asking would stop us. */
+	if (r->ended && r->terminal) {
 		(void)tcsetpgrp(STDIN_FILENO, getpgrp());
-	} else if (!r->broken) {
+	} else if (!r->ended && !r->broken) {
 		runner_terminate(r);
 		r->told = true;
 	}

@@ -46,6 +46,7 @@ struct runner {
 	const char *to; /* as it was given, or NULL */
 	unsigned max;	/* of --exec */
 	bool json;	/* of --frames */
+	bool terminal;	/* it was handed to CMD */
 	struct init init;
 
 	void *state; /* the mode's */

@@ -322,7 +322,9 @@ life_end(struct entry *entry)
 	wait_answer(entry);
 	if (!entry->lost)
 		watch_tell(entry);
+	entry->held++; /* a reap that is over trims the registry */
 	reap_ended(entry);
+	entry->held--;
 	if (!entry->proc)
 		entry_free(entry);
 	else

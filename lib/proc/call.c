@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sys.h"
 #include "proc/proc_private.h"
 
 static int
@@ -56,8 +57,8 @@ wait_for_answer(struct hm_actor *actor, uint64_t timeout, struct hm_error *err)
 			    (unsigned long long)timeout);
 		if (actor->proc->stopped)
 			return hm_fail(err, ECANCELED, "stopped while waiting");
-		if (hm_loop_turn(loop, timeout == 0 ? -1 : (int)(end - now)) ==
-		    -1)
+		if (hm_loop_turn(
+			loop, timeout == 0 ? -1 : sys_poll_ms(end - now)) == -1)
 			return hm_fail(err, errno, "loop: %s", strerror(errno));
 	}
 	return 0;

@@ -191,7 +191,7 @@ wait_attached(struct hm_proc *proc, uint64_t timeout)
 	now = hm_loop_now(proc->loop);
 	end = now + (timeout == 0 ? ATTACH_MS : timeout);
 	while (proc->attach_state == 0 && now < end) {
-		if (hm_loop_turn(proc->loop, (int)(end - now)) == -1)
+		if (hm_loop_turn(proc->loop, sys_poll_ms(end - now)) == -1)
 			return hm_fail(&proc->attach_err, errno, "loop: %s",
 			    strerror(errno));
 		now = hm_loop_now(proc->loop);

@@ -128,9 +128,15 @@ command_hurry(struct mux *mux, uint64_t ms)
 
 	if (mux->deadline == 0 || due < mux->deadline)
 		mux->deadline = due;
+	/* Then the timer is the sweep's, and CMD's number somebody else's. */
+	if (mux->ended) {
+		if (mux->quiet && !mux->done)
+			command_sweep(mux);
+		return;
+	}
 	mux->timer.fn = on_late;
 	mux->timer.arg = mux;
-	if (!mux->ended && hm_timer_start(mux->loop, &mux->timer, ms) == -1)
+	if (hm_timer_start(mux->loop, &mux->timer, ms) == -1)
 		on_late(mux);
 }
 

@@ -13,6 +13,7 @@
 
 #include <hostmux/status.h>
 
+#include "base/sys.h"
 #include "tool/pool.h"
 
 #define AGAIN_MS 100
@@ -131,7 +132,7 @@ turn_for(struct hm_loop *loop, uint64_t ms, struct hm_error *err)
 	uint64_t end = hm_loop_now(loop) + ms, now;
 
 	while ((now = hm_loop_now(loop)) < end) {
-		if (hm_loop_turn(loop, (int)(end - now)) == -1)
+		if (hm_loop_turn(loop, sys_poll_ms(end - now)) == -1)
 			return hm_fail(err, errno, "loop: %s", strerror(errno));
 	}
 	return 0;

@@ -4,6 +4,7 @@
  * control bytes never reach the terminal as they are.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -188,6 +189,18 @@ static void
 log_line(void *arg, enum hm_level level, const char *text)
 {
 	tool_say(arg, level, "%s", text);
+}
+
+void
+tool_stdio(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd != -1 && fd <= STDERR_FILENO);
+	if (fd != -1)
+		(void)close(fd);
 }
 
 struct hm_loop *

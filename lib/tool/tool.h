@@ -68,6 +68,9 @@ uint64_t tool_number(const struct tool *tool, const char *text,
     const char *option, uint64_t min, uint64_t max);
 /* limits from the environment, or exits 2. */
 void tool_limits(const struct tool *tool, struct hm_limits *limits);
+/* 0, 1 and 2 are open from now on, so that nothing else is mistaken for them.
+ */
+void tool_stdio(void);
 /* A loop whose log goes to tool_say. NULL: said already (exit 111). */
 struct hm_loop *tool_loop(struct tool *tool);
 /* Attaches as a client, name NULL for one the host picks; NULL: said, *status
