@@ -32,6 +32,8 @@ SECOND = -f Makefile -f $(BUILD)/rules.mk
 FUZZ_CC = clang
 FUZZ_SECONDS = 60
 SOAK_SECONDS = 600
+# Of make asan: the names of bats files, all of them without.
+SUITE =
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer
 FUZZ_BUILD = BUILD=build/fuzzing CC=$(FUZZ_CC) CFLAGS='-O1 -g' \
@@ -209,7 +211,7 @@ static-benches:
 asan:
 	@test/setup cc bats
 	@$(MAKE) BUILD=build/asan CFLAGS='-O1 -g' MODE='$(SANITIZE)' drivers
-	@HOSTMUX_BUILD=build/asan test/run -x install -t memory
+	@HOSTMUX_BUILD=build/asan test/run -x install -t memory $(SUITE)
 
 cover:
 	@test/setup cc bats

@@ -108,6 +108,15 @@ link_settle_own(
 	    !how->lazy || first <= link->asked || last->count >= SETTLED_MANY);
 }
 
+/* Windows grow into three quarters of it: who comes new finds some. */
+static uint64_t
+pool_for_growth(const struct credit_pool *pool)
+{
+	uint64_t most = pool->limit - pool->limit / 4;
+
+	return pool->granted < most ? most - pool->granted : 0;
+}
+
 /* Grants what is free; a window that was used up may grow. */
 static void
 say_credit(struct link *link)
@@ -122,8 +131,8 @@ say_credit(struct link *link)
 		if (more > link->window && more > LINK_WINDOW_MIN)
 			more = link->window > LINK_WINDOW_MIN ? link->window
 							      : LINK_WINDOW_MIN;
-		if (more > pool->limit - pool->granted)
-			more = pool->limit - pool->granted;
+		if (more > pool_for_growth(pool))
+			more = pool_for_growth(pool);
 	}
 	hm_put64(body, link->owed + more);
 	if (link->owed + more == 0 ||
