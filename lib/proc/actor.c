@@ -381,7 +381,6 @@ actor_free(struct hm_actor *actor)
 		not_here(proc, env, "actor '%s' of proc '%s' has ended",
 		    actor->id.actor, proc->id.proc);
 	}
-	hm_envelope_free(actor->answer);
 	free(actor);
 }
 

@@ -10,20 +10,47 @@
 #include "base/sys.h"
 #include "proc/proc_private.h"
 
+/* A call under way, on the stack of who waits. */
+struct call {
+	struct call *outer;
+	uint64_t port;
+	struct hm_envelope *answer;
+	bool back; /* answered, or error says why not */
+	char error[HM_ERROR_TEXT];
+};
+
+static struct call *
+find(const struct hm_actor *actor, uint64_t port)
+{
+	struct call *call = actor->calls;
+
+	while (call != NULL && call->port != port)
+		call = call->outer;
+	return call;
+}
+
 static int
 on_answer(struct hm_actor *self, struct hm_envelope *msg)
 {
+	struct call *call;
+	struct hm_id dest;
 	struct hm_envelope *copy =
 	    hm_envelope_from_head(msg->head, msg->head_len);
 
+	hm_envelope_dest(msg, &dest);
+	call = find(self, dest.port);
+	if (call == NULL) {
+		hm_envelope_free(copy);
+		return hm_refuse(self, "nobody waits for it any more");
+	}
 	if (copy == NULL)
 		return hm_refuse(self, "no memory");
 	copy->payload = msg->payload;
 	copy->payload_len = msg->payload_len;
 	msg->payload = NULL;
 	msg->payload_len = 0;
-	self->answer = copy;
-	self->called_back = true;
+	call->answer = copy;
+	call->back = true;
 	return HM_TAKEN;
 }
 
@@ -31,25 +58,29 @@ bool
 call_returned(struct hm_actor *actor, const struct hm_envelope *env,
     enum hm_outcome kind, struct hm_slice why)
 {
+	struct call *call;
 	struct hm_id reply;
 
-	if (actor->call_port == 0 || !hm_envelope_reply_to(env, &reply) ||
-	    reply.port != actor->call_port)
+	if (actor->calls == NULL || !hm_envelope_reply_to(env, &reply))
 		return false;
-	(void)snprintf(actor->call_error, sizeof actor->call_error, "%.*s (%s)",
-	    (int)why.n, why.p, hm_outcome_name(kind));
-	actor->called_back = true;
+	call = find(actor, reply.port);
+	if (call == NULL)
+		return false;
+	(void)snprintf(call->error, sizeof call->error, "%.*s (%s)", (int)why.n,
+	    why.p, hm_outcome_name(kind));
+	call->back = true;
 	return true;
 }
 
 /* Turns the loop until there is an answer or the time has come. */
 static int
-wait_for_answer(struct hm_actor *actor, uint64_t timeout, struct hm_error *err)
+wait_for_answer(struct hm_actor *actor, const struct call *call,
+    uint64_t timeout, struct hm_error *err)
 {
 	struct hm_loop *loop = actor->proc->loop;
 	uint64_t end = hm_loop_now(loop) + timeout, now;
 
-	while (!actor->called_back) {
+	while (!call->back) {
 		now = hm_loop_now(loop);
 		if (timeout != 0 && now >= end)
 			return hm_fail(err, ETIMEDOUT,
@@ -71,32 +102,30 @@ hm_call(struct hm_actor *actor, const struct hm_id *dest, const void *payload,
 	struct hm_id reply;
 	struct hm_draft draft = {
 	    &actor->id, dest, "application/json", 0, 0, &reply, NULL};
-	struct hm_envelope *env, *answer;
+	struct call call = {actor->calls, 0, NULL, false, ""};
+	struct hm_envelope *env;
 	int done;
 
-	actor->called_back = false;
-	actor->call_error[0] = '\0';
 	draft.ttl = (unsigned)actor->proc->limits.ttl;
-	actor->call_port = hm_port_open(actor, on_answer, true);
-	if (actor->call_port == 0) {
+	call.port = hm_port_open(actor, on_answer, true);
+	if (call.port == 0) {
 		(void)hm_fail(err, ENOMEM, "no memory");
 		return NULL;
 	}
-	hm_port_id(actor, actor->call_port, &reply);
+	actor->calls = &call;
+	hm_port_id(actor, call.port, &reply);
 	env = hm_envelope_new(&draft, payload, len, err);
 	if (env != NULL && hm_post_unchecked(actor, env) == -1) {
 		(void)hm_fail(err, errno, "cannot post: %s", strerror(errno));
 		hm_envelope_free(env);
 		env = NULL;
 	}
-	done = env == NULL ? -1 : wait_for_answer(actor, timeout, err);
-	hm_port_close(actor, actor->call_port);
-	actor->call_port = 0;
-	answer = actor->answer;
-	actor->answer = NULL;
-	if (done == 0 && answer == NULL)
-		(void)hm_fail(err, EHOSTUNREACH, "%s", actor->call_error);
-	return answer;
+	done = env == NULL ? -1 : wait_for_answer(actor, &call, timeout, err);
+	hm_port_close(actor, call.port);
+	actor->calls = call.outer;
+	if (done == 0 && call.answer == NULL)
+		(void)hm_fail(err, EHOSTUNREACH, "%s", call.error);
+	return call.answer;
 }
 
 struct hm_json *

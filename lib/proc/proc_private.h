@@ -37,10 +37,7 @@ struct hm_actor {
 	char refusal[HM_ERROR_TEXT];
 	uint64_t messages; /* handled */
 	/* a call of hm_call under way */
-	struct hm_envelope *answer;
-	uint64_t call_port;
-	char call_error[HM_ERROR_TEXT];
-	bool called_back;
+	struct call *calls; /* that are waited for, innermost first */
 };
 
 struct hm_proc {

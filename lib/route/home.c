@@ -214,26 +214,27 @@ home_enter(struct router_local *local)
 	return 0;
 }
 
+static void
+disown(struct hm_envelope *env, const struct router_local *local)
+{
+	for (; env != NULL; env = env->next) {
+		if (env->owner == local)
+			env->owner = NULL;
+	}
+}
+
 void
 home_leave(struct router_local *local)
 {
 	struct hm_router *router = local->router;
-	struct hm_envelope *env;
 	size_t i;
 
 	((struct here *)local->here)->local = NULL;
 	source_drop(local->here);
 	local->here = NULL;
-	for (i = 0; i < router->nbuckets; i++) {
-		for (env = router->kept[i]; env != NULL; env = env->next) {
-			if (env->owner == local)
-				env->owner = NULL;
-		}
-	}
-	for (env = router->returns; env != NULL; env = env->next) {
-		if (env->owner == local)
-			env->owner = NULL;
-	}
+	for (i = 0; i < router->nbuckets; i++)
+		disown(router->kept[i], local);
+	disown(router->returns, local);
 }
 
 void
@@ -289,13 +290,18 @@ home_return_now(struct peer *peer, unsigned mask, const struct settlement *how)
 void
 home_deliver_returns(struct hm_router *router)
 {
-	struct hm_envelope *env = router->returns, *next;
+	struct hm_envelope *env;
 	struct router_local *local;
+	size_t n = 0;
 
-	router->returns = NULL;
-	router->returns_end = &router->returns;
-	for (; env != NULL; env = next) {
-		next = env->next;
+	/* One at a time: a handler may turn the loop, or end its proc.  Those
+	 * that come meanwhile have the next round. */
+	for (env = router->returns; env != NULL; env = env->next)
+		n++;
+	for (; n > 0 && (env = router->returns) != NULL; n--) {
+		router->returns = env->next;
+		if (router->returns == NULL)
+			router->returns_end = &router->returns;
 		env->next = NULL;
 		local = env->owner;
 		env->owner = NULL;
