@@ -8,6 +8,8 @@
 #include "base/sys.h"
 #include "boot/callback.h"
 
+/* A listening socket that cannot be accepted from stays readable. */
+#define REST_MS 100
 /* Connections that have not said their token; the oldest goes first. */
 #define UNCLAIMED_MAX 256
 
@@ -69,14 +71,29 @@ press_oldest(struct callbacks *server)
 		callback_close(oldest);
 }
 
+static void
+on_rested(void *arg)
+{
+	struct callbacks *server = arg;
+
+	(void)hm_watch_start(
+	    server->loop, &server->watch, server->watch.fd, POLLIN);
+}
+
 static int
 accept_one(struct callbacks *server)
 {
 	int fd = sys_accept(server->watch.fd);
 	struct callback *call;
 
+	if (fd == -1 && (errno == EINTR || errno == ECONNABORTED))
+		return 0;
+	if (fd == -1 && errno != EAGAIN &&
+	    hm_timer_start(server->loop, &server->rest, REST_MS) == 0)
+		(void)hm_watch_start(
+		    server->loop, &server->watch, server->watch.fd, 0);
 	if (fd == -1)
-		return errno == EINTR || errno == ECONNABORTED ? 0 : -1;
+		return -1;
 	if (server->unclaimed >= UNCLAIMED_MAX)
 		press_oldest(server);
 	call = calloc(1, sizeof *call);
@@ -131,7 +148,8 @@ callbacks_serve(struct callbacks *server, const char *dir, struct hm_error *err)
 
 	server->watch.fd = -1;
 	server->watch.fn = on_call;
-	server->watch.arg = server;
+	server->rest.fn = on_rested;
+	server->watch.arg = server->rest.arg = server;
 	if (hm_addr_parse(&any, "unix", HM_ADDR_LISTEN, err) == -1)
 		return -1;
 	fd = sys_listen(&any, dir, 0600, false, &server->addr, err);
@@ -153,6 +171,7 @@ callbacks_fini(struct callbacks *server)
 	while (server->calls != NULL)
 		callback_close(server->calls);
 	if (server->watch.fd != -1) {
+		hm_timer_stop(server->loop, &server->rest);
 		hm_watch_stop(server->loop, &server->watch);
 		(void)close(server->watch.fd);
 		server->watch.fd = -1;

@@ -23,6 +23,7 @@ struct callback {
 struct callbacks {
 	struct hm_loop *loop;
 	struct hm_watch watch; /* fd -1: not served */
+	struct hm_timer rest;  /* from accepting, with no descriptors left */
 	struct hm_addr addr;
 	struct callback *calls;
 	unsigned unclaimed;

@@ -94,7 +94,7 @@ next(const struct process *p)
 }
 
 static bool
-has_ended(const struct process *p)
+has_ended(struct process *p)
 {
 	siginfo_t info;
 	int done;
@@ -104,6 +104,9 @@ has_ended(const struct process *p)
 		done = waitid(
 		    P_PID, (id_t)p->pid, &info, WEXITED | WNOHANG | WNOWAIT);
 	while (done == -1 && errno == EINTR);
+	/* Somebody else has reaped it: its number is nobody's of ours. */
+	if (done == -1)
+		p->lost = errno;
 	return done == -1 || info.si_pid == p->pid;
 }
 

@@ -384,8 +384,11 @@ process_timers(struct process *p)
 void
 process_reap(struct process *p)
 {
-	tree_orphan(&manager_of(p)->tree, p->pid, p->press == PRESS_KILL);
-	if (sys_reap(p->pid, &p->status, &p->cpu, &p->peak) != p->pid)
+	if (p->lost == 0)
+		tree_orphan(
+		    &manager_of(p)->tree, p->pid, p->press == PRESS_KILL);
+	if (p->lost == 0 &&
+	    sys_reap(p->pid, &p->status, &p->cpu, &p->peak) != p->pid)
 		p->lost = errno;
 	p->pid = 0;
 	p->ended = true;

@@ -20,6 +20,7 @@
 
 /* Connections taken in one turn: others want their turn too. */
 #define ACCEPT_TURN 64
+#define REST_MS 100
 
 void
 conn_bury(struct hm_router *router, struct conn *conn)
@@ -231,8 +232,6 @@ refuse_one(struct hm_router *router, int listening)
 	struct hm_error why;
 	int fd;
 
-	if (router->reserve_fd == -1)
-		return;
 	(void)hm_fail(&why, EMFILE, "it has no descriptors left");
 	(void)close(router->reserve_fd);
 	fd = sys_accept(listening);
@@ -241,6 +240,32 @@ refuse_one(struct hm_router *router, int listening)
 	router->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	hm_log(router->loop, HM_LOG_WARNING,
 	    "connection refused (%s): no descriptors left", router_id(router));
+}
+
+static void
+on_rested(void *arg)
+{
+	struct listener *listener = arg;
+
+	(void)hm_watch_start(listener->router->loop, &listener->watch,
+	    listener->watch.fd, POLLIN);
+}
+
+/* No connection could be taken. */
+static void
+accept_failed(struct listener *listener, int listening)
+{
+	struct hm_router *router = listener->router;
+
+	if ((errno == EMFILE || errno == ENFILE) && router->reserve_fd != -1) {
+		refuse_one(router, listening);
+		return;
+	}
+	/* It stays readable: looked at again after a while. */
+	if (errno != EAGAIN &&
+	    hm_timer_start(router->loop, &listener->rest, REST_MS) == 0)
+		(void)hm_watch_start(
+		    router->loop, &listener->watch, listening, 0);
 }
 
 static void
@@ -254,14 +279,12 @@ on_accept(void *arg, int listening, short revents)
 	(void)revents;
 	for (i = 0; i < ACCEPT_TURN; i++) {
 		fd = sys_accept(listening);
-		if (fd == -1 && (errno == EMFILE || errno == ENFILE)) {
-			refuse_one(router, listening);
-			return;
-		}
 		if (fd == -1 && (errno == EINTR || errno == ECONNABORTED))
 			continue;
-		if (fd == -1)
+		if (fd == -1) {
+			accept_failed(listener, listening);
 			return;
+		}
 		conn = conn_accepted(router->loop, &router->arena, fd,
 		    listener->addr.transport, router->limits.greeting_timeout,
 		    &accept_conn_ops, router);
@@ -281,6 +304,8 @@ listener_add(struct hm_router *router, int fd, const struct hm_addr *addr)
 	listener->addr = *addr;
 	listener->watch.fn = on_accept;
 	listener->watch.arg = listener;
+	listener->rest.fn = on_rested;
+	listener->rest.arg = listener;
 	listener->watch.fd = -1;
 	if (hm_watch_start(router->loop, &listener->watch, fd, POLLIN)) {
 		free(listener);
@@ -301,6 +326,7 @@ listeners_close(struct hm_router *router)
 	while ((listener = router->listeners) != NULL) {
 		router->listeners = listener->next;
 		fd = listener->watch.fd;
+		hm_timer_stop(router->loop, &listener->rest);
 		hm_watch_stop(router->loop, &listener->watch);
 		(void)close(fd);
 		path = hm_addr_path(&listener->addr);

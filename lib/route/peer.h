@@ -91,6 +91,7 @@ struct listener {
 	struct listener *next;
 	struct hm_router *router;
 	struct hm_watch watch;
+	struct hm_timer rest; /* from accepting, while that fails */
 	struct hm_addr addr;
 };
 
