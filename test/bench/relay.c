@@ -101,17 +101,22 @@ buffer_new(size_t size)
 	return p;
 }
 
+/* Kept in the place of a smaller one, or in none's. */
 static void
 buffer_free(char *p, size_t size)
 {
+	size_t room = room_for(size);
+	char *other;
 	int i;
 
 	for (i = 0; size > LARGE && i < SPARES; i++) {
-		if (relay.spares[i].p != NULL)
+		if (relay.spares[i].size >= room && relay.spares[i].p != NULL)
 			continue;
+		other = relay.spares[i].p;
 		relay.spares[i].p = p;
-		relay.spares[i].size = room_for(size);
-		return;
+		relay.spares[i].size = room;
+		p = other;
+		break;
 	}
 	free(p);
 }
