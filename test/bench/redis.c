@@ -121,6 +121,8 @@ count(struct pollfd *pfd, nfds_t links, size_t bytes, int fd)
 			if (pfd[i].revents == 0)
 				continue;
 			n = read(pfd[i].fd, buf, sizeof buf);
+			if (n == 0)
+				exit(1);
 			if (n > 0)
 				bytes -= (size_t)n;
 		}
