@@ -29,7 +29,8 @@
 #define IOV 256 /* runs of bytes a destination may get in one turn */
 #define EVENTS 256
 
-#define SPARES 32 /* large buffers kept for the next */
+#define SPARES 32      /* buffers kept for the next */
+#define SPARE_MIN 4096 /* smaller ones are cheap */
 
 /* Bytes that wait for a destination. */
 struct block {
@@ -67,13 +68,13 @@ static struct {
 	char arena[ARENA];
 } relay;
 
-/* Large buffers come in powers of two, so that one fits the next. */
+/* Buffers come in powers of two, so that one fits the next. */
 static size_t
 room_for(size_t size)
 {
-	size_t room = LARGE;
+	size_t room = SPARE_MIN;
 
-	if (size <= LARGE)
+	if (size <= SPARE_MIN)
 		return size;
 	while (room < size)
 		room *= 2;
@@ -88,7 +89,7 @@ buffer_new(size_t size)
 	char *p;
 	int i;
 
-	for (i = 0; size > LARGE && i < SPARES; i++) {
+	for (i = 0; size > SPARE_MIN && i < SPARES; i++) {
 		p = relay.spares[i].p;
 		if (p == NULL || relay.spares[i].size != room)
 			continue;
@@ -109,7 +110,7 @@ buffer_free(char *p, size_t size)
 	char *other;
 	int i;
 
-	for (i = 0; size > LARGE && i < SPARES; i++) {
+	for (i = 0; size > SPARE_MIN && i < SPARES; i++) {
 		if (relay.spares[i].size >= room && relay.spares[i].p != NULL)
 			continue;
 		other = relay.spares[i].p;
