@@ -86,7 +86,7 @@ DRIVERS = \
 	signal socket spawn status sys text timer tree
 FUZZERS = envelope json link name
 # With bench.c, which they have in common.
-BENCHES = bare booted filter keeper load payload relay
+BENCHES = bare booted filter keeper load payload redis relay
 HEADERS = \
 	addr.h envelope.h error.h host.h hostmux.h id.h json.h limits.h \
 	loop.h manager.h proc.h status.h text.h

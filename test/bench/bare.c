@@ -25,53 +25,15 @@ struct reader {
 	char buf[BUFFER];
 };
 
-static void
-write_all(int fd, const char *p, size_t len)
-{
-	ssize_t n;
-
-	while (len > 0) {
-		n = write(fd, p, len);
-		if (n == -1 && errno != EAGAIN)
-			bench_die("write");
-		if (n == -1)
-			bench_poll(fd, POLLOUT);
-		else
-			p += n, len -= (size_t)n;
-	}
-}
-
-/* Reads something; how much. */
-static size_t
-read_some(int fd, char *p, size_t len)
-{
-	ssize_t n;
-
-	bench_poll(fd, POLLIN);
-	n = read(fd, p, len);
-	if (n <= 0)
-		bench_die("read");
-	return (size_t)n;
-}
-
-static void
-read_all(int fd, char *p, size_t len)
-{
-	size_t n;
-
-	for (; len > 0; p += n, len -= n)
-		n = read_some(fd, p, len);
-}
-
 /* One frame, whole, into buf; its length. */
 static size_t
 read_frame(int fd, char *buf)
 {
 	struct frame frame;
-	size_t n = read_some(fd, buf, BUFFER);
+	size_t n = bench_read_some(fd, buf, BUFFER);
 
 	memcpy(&frame, buf, sizeof frame);
-	read_all(fd, buf + n, frame.len - n);
+	bench_read(fd, buf + n, frame.len - n);
 	return frame.len;
 }
 
@@ -93,10 +55,10 @@ attach(const char *addr, const char *name)
 	int fd = bench_connect(addr);
 	size_t n = frame_head(buf, FRAME_NAME, "", name, 0);
 
-	write_all(fd, buf, n);
+	bench_write(fd, buf, n);
 	n = small(buf, name, name);
-	write_all(fd, buf, n);
-	read_all(fd, buf, n);
+	bench_write(fd, buf, n);
+	bench_read(fd, buf, n);
 	return fd;
 }
 
@@ -119,7 +81,7 @@ echo(const char *addr, size_t unused, int fd)
 		memcpy(to, buf + sizeof frame + frame.to, frame.from);
 		to[frame.from] = '\0';
 		n = small(answer, to, BENCH_ECHO);
-		write_all(link, answer, n);
+		bench_write(link, answer, n);
 	}
 }
 
@@ -233,7 +195,7 @@ hold(const char *addr, size_t links, int fd)
 
 	for (i = 0; i < links; i++) {
 		(void)snprintf(name, sizeof name, "bench-idle-%zu", i);
-		write_all(bench_connect(addr), buf,
+		bench_write(bench_connect(addr), buf,
 		    frame_head(buf, FRAME_NAME, "", name, 0));
 	}
 	(void)attach(addr, "bench-idle");
@@ -255,7 +217,7 @@ flood(const char *addr, size_t unused, int fd)
 		len += small(buf + len, BENCH_SINK, "bench-flood");
 	bench_say(fd);
 	for (;;)
-		write_all(link, buf, len);
+		bench_write(link, buf, len);
 }
 
 /* --- figures */
@@ -271,7 +233,7 @@ ask(int link, size_t calls, unsigned percent)
 	bench_times_init(&times, calls);
 	while (calls-- > 0) {
 		begin = bench_now();
-		write_all(link, buf, n);
+		bench_write(link, buf, n);
 		(void)read_frame(link, answer);
 		bench_times_add(&times, bench_now() - begin);
 	}
@@ -305,8 +267,8 @@ echo_raw(const char *unused, size_t size, int fd)
 	(void)unused;
 	bench_say(fd);
 	for (;;) {
-		read_all(pair[1], buf, size);
-		write_all(pair[1], buf, size);
+		bench_read(pair[1], buf, size);
+		bench_write(pair[1], buf, size);
 	}
 }
 
@@ -328,8 +290,8 @@ raw(char **operands)
 	bench_times_init(&times, calls);
 	while (calls-- > 0) {
 		begin = bench_now();
-		write_all(pair[0], buf, sizeof buf);
-		read_all(pair[0], buf, sizeof buf);
+		bench_write(pair[0], buf, sizeof buf);
+		bench_read(pair[0], buf, sizeof buf);
 		bench_times_add(&times, bench_now() - begin);
 	}
 	bench_times_print(&times, 50);
@@ -352,8 +314,8 @@ send_all(int link, const char *to, size_t size, size_t n)
 	}
 	whole = len / batch;
 	for (; n >= batch; n -= batch)
-		write_all(link, buf, len);
-	write_all(link, buf, n * whole);
+		bench_write(link, buf, len);
+	bench_write(link, buf, n * whole);
 	free(buf);
 }
 
@@ -437,7 +399,7 @@ fanout(char **operands)
 		len += small(buf + len, sink_name(i % 32), "bench-sender");
 	begin = bench_now();
 	for (left = n; left >= batch; left -= batch)
-		write_all(link, buf, len);
+		bench_write(link, buf, len);
 	bench_hear(helper.fd);
 	bench_print_rate(n / batch * batch, bench_now() - begin);
 	bench_end(&helper);
@@ -478,7 +440,7 @@ connects(char **operands)
 		link = bench_connect(operands[0]);
 		len = frame_head(buf, FRAME_NAME, "", name, 0);
 		len += small(buf + len, BENCH_ECHO, name);
-		write_all(link, buf, len);
+		bench_write(link, buf, len);
 		(void)read_frame(link, answer);
 		bench_times_add(&times, bench_now() - begin);
 		(void)close(link);

@@ -121,6 +121,40 @@ bench_poll(int fd, short events)
 }
 
 void
+bench_write(int fd, const char *p, size_t len)
+{
+	ssize_t n;
+
+	for (; len > 0; p += n, len -= (size_t)n) {
+		while ((n = write(fd, p, len)) == -1 && errno == EAGAIN)
+			bench_poll(fd, POLLOUT);
+		if (n == -1)
+			bench_die("write");
+	}
+}
+
+size_t
+bench_read_some(int fd, char *p, size_t len)
+{
+	ssize_t n;
+
+	bench_poll(fd, POLLIN);
+	n = read(fd, p, len);
+	if (n <= 0)
+		bench_die("read");
+	return (size_t)n;
+}
+
+void
+bench_read(int fd, char *p, size_t len)
+{
+	size_t n;
+
+	for (; len > 0; p += n, len -= n)
+		n = bench_read_some(fd, p, len);
+}
+
+void
 bench_times_init(struct bench_times *times, size_t max)
 {
 	times->ns = bench_alloc((max + 1) * sizeof *times->ns);

@@ -33,6 +33,11 @@ void bench_nonblocking(int fd);
 void bench_raise_limit(void);
 /* Waits until fd has one of events. */
 void bench_poll(int fd, short events);
+/* All of it, whatever that takes. */
+void bench_write(int fd, const char *p, size_t len);
+void bench_read(int fd, char *p, size_t len);
+/* Waits for something, at most len; how much came. */
+size_t bench_read_some(int fd, char *p, size_t len);
 
 /* Takes times in nanoseconds, any number of them. */
 struct bench_times {

@@ -29,7 +29,8 @@
 #define IOV 256 /* runs of bytes a destination may get in one turn */
 #define EVENTS 256
 
-#define SPARES 8 /* memory of large frames, kept for the next */
+#define SPARES 32      /* buffers kept for the next */
+#define SPARE_MIN 4096 /* smaller ones are cheap */
 
 /* Bytes that wait for a destination. */
 struct block {
@@ -67,38 +68,56 @@ static struct {
 	char arena[ARENA];
 } relay;
 
-/* A fresh page for every page of a large frame would cost as much as copying
- * it. */
+/* Buffers come in powers of two, so that one fits the next. */
+static size_t
+room_for(size_t size)
+{
+	size_t room = SPARE_MIN;
+
+	if (size <= SPARE_MIN)
+		return size;
+	while (room < size)
+		room *= 2;
+	return room;
+}
+
+/* A fresh page for every page of it would cost more than copying it. */
 static char *
 buffer_new(size_t size)
 {
+	size_t room = room_for(size);
 	char *p;
 	int i;
 
-	for (i = 0; i < SPARES; i++) {
+	for (i = 0; size > SPARE_MIN && i < SPARES; i++) {
 		p = relay.spares[i].p;
-		if (p == NULL || relay.spares[i].size != size)
+		if (p == NULL || relay.spares[i].size != room)
 			continue;
 		relay.spares[i].p = NULL;
 		return p;
 	}
-	p = malloc(size);
+	p = malloc(room);
 	if (p == NULL)
 		bench_die("memory");
 	return p;
 }
 
+/* Kept in the place of a smaller one, or in none's. */
 static void
 buffer_free(char *p, size_t size)
 {
+	size_t room = room_for(size);
+	char *other;
 	int i;
 
-	for (i = 0; size > LARGE && i < SPARES; i++) {
-		if (relay.spares[i].p != NULL)
+	for (i = 0; size > SPARE_MIN && i < SPARES; i++) {
+		if (relay.spares[i].size >= room && relay.spares[i].p != NULL)
 			continue;
+		other = relay.spares[i].p;
 		relay.spares[i].p = p;
-		relay.spares[i].size = size;
-		return;
+		relay.spares[i].size = room;
+		p = other;
+		break;
 	}
 	free(p);
 }
@@ -219,20 +238,23 @@ drain(struct peer *peer)
 static void
 keep(struct peer *peer, size_t written)
 {
-	struct iovec *iov = peer->iov;
-	size_t n, skip;
+	struct iovec *iov, *end = peer->iov + peer->iovs;
+	size_t n, skip, len = 0, all = 0;
 	char *copy;
 
-	for (; iov < peer->iov + peer->iovs; iov++) {
+	for (iov = peer->iov; iov < end; iov++)
+		all += iov->iov_len;
+	if (all == written)
+		return;
+	copy = buffer_new(all - written);
+	for (iov = peer->iov; iov < end; iov++) {
 		skip = written < iov->iov_len ? written : iov->iov_len;
 		written -= skip;
 		n = iov->iov_len - skip;
-		if (n == 0)
-			continue;
-		copy = buffer_new(n);
-		memcpy(copy, (char *)iov->iov_base + skip, n);
-		enqueue(peer, copy, 0, n);
+		memcpy(copy + len, (char *)iov->iov_base + skip, n);
+		len += n;
 	}
+	enqueue(peer, copy, 0, len);
 }
 
 static void
