@@ -342,6 +342,20 @@ print(s.recv(4096).decode())' >got 3>&- &
 	wait_for 5 no_process
 }
 
+@test "-- CMD: proc-reap --host: CMD hears SIGTERM first, then all end" {
+	background h host-mux -t 20s -- sh -c '
+		trap "proc-stat w >log; exit 5" TERM
+		proc-spawn w proc-boot sleep 600 >&2
+		printenv HYPERACTOR_HOST_ADDR >up
+		while :; do sleep 1 & wait $!; done'
+	wait_for 15 test -s up
+	HYPERACTOR_HOST_ADDR=$(cat up) try 0 proc-reap --host
+	has "$output" 'attempted=1 ok=1 failed=0'
+	ends 5 "$PID" 10
+	has "$(cat log)" w
+	wait_for 5 no_process
+}
+
 @test "-- CMD: what CMD leaves behind ends with it" {
 	try 0 host-mux -- sh -c 'setsid sleep 600 & (sleep 600 &) ; exit 0'
 	wait_for 10 no_process

@@ -258,7 +258,11 @@ hm_host_shutdown(struct hm_host *host, uint64_t timeout, const char *reason,
 	memset(&spec, 0, sizeof spec);
 	spec.kind = REAP_TERMINATE;
 	spec.all = spec.starting = true;
-	spec.timeout = timeout == HM_HOST_TIMEOUT ? host->timeout : timeout;
+	/* Whoever asked for the end may have asked for a shorter one. */
+	if (timeout == HM_HOST_TIMEOUT ||
+	    (host->naskers > 0 && timeout > host->timeout))
+		timeout = host->timeout;
+	spec.timeout = timeout;
 	spec.max = host->max;
 	spec.reason = reason;
 	spec.to = host->naskers > 0 ? &host->askers[0] : NULL;

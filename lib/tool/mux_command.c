@@ -73,10 +73,6 @@ on_ended(struct mux *mux, int status)
 	hm_timer_stop(mux->loop, &mux->timer);
 	if (mux->deadline == 0)
 		mux->deadline = hm_loop_now(mux->loop) + mux->timeout;
-	if (mux->quiet) {
-		command_sweep(mux);
-		return;
-	}
 	mux_end(mux, "CMD has ended");
 	if (mux->signals > 1)
 		mux_end(mux, "at once");
@@ -124,13 +120,15 @@ on_late(void *arg)
 void
 command_hurry(struct mux *mux, uint64_t ms)
 {
-	uint64_t due = hm_loop_now(mux->loop) + ms;
+	uint64_t now = hm_loop_now(mux->loop), due = now + ms;
 
 	if (mux->deadline == 0 || due < mux->deadline)
 		mux->deadline = due;
 	mux->timer.fn = on_late;
 	mux->timer.arg = mux;
-	if (!mux->ended && hm_timer_start(mux->loop, &mux->timer, ms) == -1)
+	if (!mux->ended &&
+	    hm_timer_start(mux->loop, &mux->timer,
+		mux->deadline > now ? mux->deadline - now : 0) == -1)
 		on_late(mux);
 }
 

@@ -146,11 +146,8 @@ on_done(void *arg, unsigned failed)
 		mux->done = true;
 		return;
 	}
-	mux->quiet = true;
-	if (mux->ended)
-		command_sweep(mux);
-	else
-		command_signal(mux, SIGTERM); /* its host is gone */
+	mux->quiet = true; /* and CMD has ended before it */
+	command_sweep(mux);
 }
 
 void
@@ -163,14 +160,20 @@ mux_end(struct mux *mux, const char *reason)
 	hm_host_shutdown(mux->host, left, reason, on_done, mux);
 }
 
+/* As with a signal: CMD ends first, and the host when it has.  Whoever asked
+ * is told then. */
 static void
 on_asked(void *arg)
 {
 	struct mux *mux = arg;
 
-	mux_end(mux, "host shutdown");
-	if (mux->command != NULL)
-		command_hurry(mux, mux->timeout);
+	if (mux->command == NULL || mux->ended) {
+		mux_end(mux, "host shutdown");
+		return;
+	}
+	if (mux->deadline == 0)
+		command_signal(mux, SIGTERM);
+	command_hurry(mux, mux->timeout);
 }
 
 /* The ladder. */
