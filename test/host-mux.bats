@@ -271,7 +271,8 @@ print(s.recv(4096).decode())' >got 3>&- &
 	has "$output" '"ok":true'
 	try 0 msg-call service,host_agent '{"op":"list"}'
 	has "$output" '"procs":['
-	for text in '{"op":"nonsense"}' '{"op":7}' '{' '{}'; do
+	for text in '{"op":"nonsense"}' '{"op":7}' '{' '{}' \
+	    '{"op":"terminate","names":"w1"}'; do
 		try 0 msg-call service,host_agent "$text"
 		has "$output" '"ok":false'
 		has "$output" '"error":"'
