@@ -5,7 +5,10 @@
  * The ladder of signals: the first begins the orderly end, the second cuts its
  * grace, the third ends at once.
  */
+#include <sys/wait.h>
+
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -199,6 +202,11 @@ on_signal(void *arg, int sig)
 {
 	struct mux *mux = arg;
 
+	if (sig == SIGCHLD && mux->command == NULL) {
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			continue;
+		return;
+	}
 	if (mux->command != NULL)
 		command_signal(mux, sig);
 	if (sig != SIGTERM && sig != SIGINT && sig != SIGHUP && sig != SIGQUIT)
@@ -222,6 +230,8 @@ take_signals(struct mux *mux)
 	(void)sigemptyset(&set);
 	for (i = 0; i < n; i++)
 		(void)sigaddset(&set, signals[i]);
+	if (getpid() == 1)
+		(void)sigaddset(&set, SIGCHLD); /* orphans fall to it */
 	return hm_loop_signals(mux->loop, &set, on_signal, mux);
 }
 
