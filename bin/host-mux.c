@@ -210,11 +210,15 @@ static int
 serve(struct mux *mux)
 {
 	struct hm_error err;
+	sigset_t all;
 
 	if (mux->background && daemon_start(&mux->daemon, "false\n") == -1) {
 		(void)hm_fail(&err, errno, "fork: %s", strerror(errno));
 		return fail(mux, &err);
 	}
+	/* Whoever knows of it may signal it: mux_run takes them. */
+	(void)sigfillset(&all);
+	(void)sigprocmask(SIG_BLOCK, &all, NULL);
 	mux->loop = tool_loop(&tool);
 	if (mux->loop == NULL)
 		return TOOL_SYSTEM;

@@ -48,6 +48,17 @@ foreground() {
 	done
 }
 
+@test "a signal as soon as it has told of itself ends it in order" {
+	local i
+
+	for i in 1 2 3 4 5 6 7 8; do
+		eval "$(timeout -s KILL 20 host-mux -D -l "unix:$T/s$i" 3>&-)"
+		kill "$HYPERACTOR_HOST_PID"
+		wait_for 10 gone "$HYPERACTOR_HOST_PID"
+	done
+	is "$(sockets)" ""
+}
+
 @test "-D: returns when it serves, holds nothing of the caller's" {
 	local out
 

@@ -232,7 +232,9 @@ take_signals(struct mux *mux)
 		(void)sigaddset(&set, signals[i]);
 	if (getpid() == 1)
 		(void)sigaddset(&set, SIGCHLD); /* orphans fall to it */
-	return hm_loop_signals(mux->loop, &set, on_signal, mux);
+	if (hm_loop_signals(mux->loop, &set, on_signal, mux) == -1)
+		return -1;
+	return sigprocmask(SIG_SETMASK, &mux->inherit.mask, NULL);
 }
 
 int
