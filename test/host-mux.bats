@@ -48,6 +48,17 @@ foreground() {
 	done
 }
 
+@test "a signal that its caller ignores is ignored (nohup)" {
+	background h env --ignore-signal=HUP host-mux
+	HOST=$PID
+	wait_for 10 grep -q HYPERACTOR_HOST_PID h.out
+	matches "$(cat "/proc/$HOST/status")" '^SigIgn:.*[13579bdf]$'
+	kill -HUP "$HOST"
+	in_host h.out proc-stat
+	kill "$HOST"
+	ends 0 "$HOST"
+}
+
 @test "a signal as soon as it has told of itself ends it in order" {
 	local i
 

@@ -222,16 +222,14 @@ take_signals(struct mux *mux)
 {
 	static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT,
 	    /* with CMD only */
-	    SIGCHLD, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT};
-	size_t i,
-	    n = mux->command == NULL ? 4 : sizeof signals / sizeof *signals;
+	    SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT};
+	size_t n = mux->command == NULL ? 4 : sizeof signals / sizeof *signals;
 	sigset_t set;
 
-	(void)sigemptyset(&set);
-	for (i = 0; i < n; i++)
-		(void)sigaddset(&set, signals[i]);
-	if (getpid() == 1)
-		(void)sigaddset(&set, SIGCHLD); /* orphans fall to it */
+	tool_signals(&set, signals, n);
+	/* As process 1 orphans fall to it. */
+	if (mux->command != NULL || getpid() == 1)
+		(void)sigaddset(&set, SIGCHLD);
 	if (hm_loop_signals(mux->loop, &set, on_signal, mux) == -1)
 		return -1;
 	return sigprocmask(SIG_SETMASK, &mux->inherit.mask, NULL);

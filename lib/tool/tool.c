@@ -223,6 +223,20 @@ tool_attach(const struct tool *tool, struct hm_loop *loop, const char *host,
 	return proc;
 }
 
+void
+tool_signals(sigset_t *set, const int *signals, size_t n)
+{
+	struct sigaction action;
+	size_t i;
+
+	(void)sigemptyset(set);
+	for (i = 0; i < n; i++) {
+		if (sigaction(signals[i], NULL, &action) == 0 &&
+		    action.sa_handler != SIG_IGN)
+			(void)sigaddset(set, signals[i]);
+	}
+}
+
 int
 tool_close(const struct tool *tool, int status)
 {
