@@ -379,6 +379,18 @@ print(s.recv(4096).decode())' >got 3>&- &
 	wait_for 5 no_process
 }
 
+@test "-- CMD: it hears signals also when it has left its group" {
+	command -v python3 >/dev/null || skip "no python3 to leave it with"
+	background h host-mux -t 20s -- python3 -c '
+import os, time
+os.setpgid(0, os.getpgid(os.getppid()))
+open("up", "w").close()
+time.sleep(600)'
+	wait_for 15 test -e up
+	kill "$PID"
+	ends 143 "$PID" 10
+}
+
 @test "-- CMD: what CMD leaves behind ends with it" {
 	try 0 host-mux -- sh -c 'setsid sleep 600 & (sleep 600 &) ; exit 0'
 	wait_for 10 no_process

@@ -174,7 +174,7 @@ init_signal(const struct init *init, int sig)
 	const struct child *child;
 
 	for (child = init->children; child != NULL; child = child->next)
-		(void)kill(-child->pid, sig);
+		signal_group(child->pid, sig);
 }
 
 void

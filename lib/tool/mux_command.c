@@ -106,7 +106,7 @@ command_signal(struct mux *mux, int sig)
 	if (sig == SIGCHLD)
 		reap(mux);
 	else if (!mux->ended)
-		(void)kill(-mux->child, sig);
+		signal_group(mux->child, sig);
 }
 
 static void
@@ -114,7 +114,7 @@ on_late(void *arg)
 {
 	struct mux *mux = arg;
 
-	(void)kill(-mux->child, SIGKILL);
+	signal_group(mux->child, SIGKILL);
 }
 
 void
@@ -175,7 +175,7 @@ void
 command_fini(struct mux *mux)
 {
 	if (mux->child > 0 && !mux->ended)
-		(void)kill(-mux->child, SIGKILL); /* the third signal */
+		signal_group(mux->child, SIGKILL); /* the third signal */
 	if (mux->terminal)
 		(void)tcsetpgrp(STDIN_FILENO, getpgrp());
 	tree_fini(&mux->tree);
