@@ -149,21 +149,21 @@ is_own(void *arg, pid_t pid)
 void
 command_sweep(struct mux *mux)
 {
-	uint64_t now = hm_loop_now(mux->loop), due;
+	uint64_t now = hm_loop_now(mux->loop), due, end;
 	bool late = now >= mux->deadline;
 	long left = tree_sweep(&mux->tree, is_own, NULL, now, late, &due);
 
-	if (left <= 0 || now >= mux->deadline + AFTER_KILL_MS) {
+	/* -1: what could not be seen is not gone. */
+	if (left == 0 || now >= mux->deadline + AFTER_KILL_MS) {
 		if (left > 0)
 			tool_say(mux->tool, HM_LOG_ERROR,
 			    "%ld processes did not end", left);
 		mux->done = true;
 		return;
 	}
-	if (due == 0 || due > mux->deadline)
-		due = mux->deadline;
-	if (late)
-		due = mux->deadline + AFTER_KILL_MS;
+	end = late ? mux->deadline + AFTER_KILL_MS : mux->deadline;
+	if (due == 0 || due > end)
+		due = end;
 	mux->timer.fn = on_sweep;
 	mux->timer.arg = mux;
 	if (hm_timer_start(mux->loop, &mux->timer, due > now ? due - now : 0) ==
