@@ -275,6 +275,27 @@ print(s.recv(4096).decode())' >got 3>&- &
 	wait_for 5 no_process
 }
 
+@test "who asks for the end when a signal has begun it is told the summary" {
+	foreground -t 60
+	# shellcheck disable=SC1091
+	. ./h.out
+	try 0 proc-spawn slow proc-boot \
+	    sh -c 'trap "echo >heard" TERM; echo >up; while :; do sleep .1; done'
+	wait_for 10 test -e up
+	mkfifo r.in
+	exec 8<>r.in
+	background r msg-call service,host_agent
+	echo '{"op":"ping"}' >&8
+	wait_for 10 lines_in r.out 1
+	kill "$HOST"
+	wait_for 10 test -e heard
+	printf '%s\n' '{"op":"shutdown"}' '{"op":"kill","names":["slow"]}' >&8
+	ends 0 "$HOST"
+	wait_for 10 gone "$PID"
+	exec 8>&-
+	has "$(sed -n 2p r.out)" '"attempted":1'
+}
+
 @test "shutdown over control" {
 	start_host
 	try 0 proc-spawn w proc-boot sleep 600

@@ -236,8 +236,9 @@ host_reaped(struct hm_host *host, const struct reap *reap)
 {
 	if (reap != host->last_reap)
 		return;
-	/* The first asker was told by the reap itself. */
-	tell_askers(host, 1, reap);
+	/* The first asker was told by the reap itself, if it was there before
+	 * that began. */
+	tell_askers(host, reap_tells(reap) ? 1 : 0, reap);
 	close_soon(host, reap_failures(reap));
 }
 
