@@ -32,7 +32,7 @@ static struct tool tool = {"host-mux",
     "      --relay         pass what is remote on to third hosts\n"
     "      --ready-fd N    a newline there once serving\n"
     "  CMD                 run it, and end with its status\n",
-    HM_LOG_WARNING, ""};
+    HM_LOG_WARNING, "", NULL};
 
 static const struct option longs[] = {
     {"listen", required_argument, NULL, 'l'},

@@ -21,7 +21,7 @@ static struct tool tool = {"msg-call",
     "[--spread] [--wait] [--now] [--returned FD] [--listen SPEC] DEST "
     "[TEXT]...",
     "  -t, --timeout TIME  for each answer (none)\n" OUTBOX_HELP,
-    HM_LOG_WARNING, ""};
+    HM_LOG_WARNING, "", NULL};
 
 static const struct option options[] = {
     {"timeout", required_argument, NULL, 't'}, OUTBOX_LONG, TOOL_LONG};

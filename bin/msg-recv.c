@@ -29,7 +29,7 @@ static struct tool tool = {"msg-recv",
     "      --listen SPEC   stand alone, serving this address\n"
     "  NAME                to be known as; without it the id is printed on\n"
     "                      stderr\n",
-    HM_LOG_WARNING, ""};
+    HM_LOG_WARNING, "", NULL};
 
 static const struct option options[] = {{"count", required_argument, NULL, 'n'},
     {"timeout", required_argument, NULL, 't'},

@@ -28,6 +28,7 @@ struct tool {
 	const char *help;    /* what --help adds: options, a line each */
 	enum hm_level level; /* shown up to this one; WARNING at first */
 	const char *last;    /* the argument with the last option */
+	const struct option *longs; /* all its options */
 };
 
 /*
