@@ -34,7 +34,7 @@ static struct tool tool = {"host-mux",
     "      --relay         pass what is remote on to third hosts\n"
     "      --ready-fd N    a newline there once serving\n"
     "  CMD                 run it, and end with its status\n",
-    HM_LOG_WARNING, ""};
+    HM_LOG_WARNING, "", NULL};
 
 static const struct option longs[] = {
     {"listen", required_argument, NULL, 'l'},
@@ -226,11 +226,15 @@ static int
 serve(struct mux *mux)
 {
 	struct hm_error err;
+	sigset_t all;
 
 	if (mux->background && daemon_start(&mux->daemon, "false\n") == -1) {
 		(void)hm_fail(&err, errno, "fork: %s", strerror(errno));
 		return fail(mux, &err);
 	}
+	/* Whoever knows of it may signal it: mux_run takes them. */
+	(void)sigfillset(&all);
+	(void)sigprocmask(SIG_BLOCK, &all, NULL);
 	mux->loop = tool_loop(&tool);
 	if (mux->loop == NULL)
 		return failed(mux, TOOL_SYSTEM);

@@ -21,7 +21,7 @@ static struct tool tool = {"msg-call",
     "[--spread] [--wait] [--now] [--returned FD] [--listen SPEC] DEST "
     "[TEXT]...",
     "  -t, --timeout TIME  for each answer (none)\n" OUTBOX_HELP,
-    HM_LOG_WARNING, ""};
+    HM_LOG_WARNING, "", NULL};
 
 static const struct option options[] = {
     {"timeout", required_argument, NULL, 't'}, OUTBOX_LONG, TOOL_LONG};
@@ -176,6 +176,12 @@ on_lost(void *arg, const char *why)
 	struct call *call = arg;
 	char text[HM_ERROR_TEXT];
 
+	/* Also what was not asked yet is lost. */
+	if (call->box.reading || !ordered_done(&call->ordered)) {
+		tool_say(&tool, HM_LOG_ERROR, "host lost (%s): %s",
+		    hm_proc_host(call->box.client.proc), why);
+		call->box.status = TOOL_NO;
+	}
 	(void)snprintf(text, sizeof text, "host lost: %s", why);
 	fail_all(call, NULL, text);
 	hm_envelope_free(call->env);

@@ -29,7 +29,7 @@ static struct tool tool = {"msg-recv",
     "      --listen SPEC   stand alone, serving this address\n"
     "  NAME                to be known as; without it the id is printed on\n"
     "                      stderr\n",
-    HM_LOG_WARNING, ""};
+    HM_LOG_WARNING, "", NULL};
 
 static const struct option options[] = {{"count", required_argument, NULL, 'n'},
     {"timeout", required_argument, NULL, 't'},
@@ -272,12 +272,10 @@ on_signal(void *arg, int sig)
 static int
 watch_signals(struct recv *recv)
 {
+	static const int signals[] = {SIGHUP, SIGINT, SIGTERM};
 	sigset_t set;
 
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGHUP);
-	(void)sigaddset(&set, SIGINT);
-	(void)sigaddset(&set, SIGTERM);
+	tool_signals(&set, signals, sizeof signals / sizeof *signals);
 	return hm_loop_signals(recv->client.loop, &set, on_signal, recv);
 }
 

@@ -11,7 +11,7 @@
 static struct tool tool = {"msg-send",
     "[--type T] [--header K=V]... [--whole | --null | --json] [--spread] "
     "[--wait] [--now] [--returned FD] [--listen SPEC] DEST [TEXT]...",
-    OUTBOX_HELP, HM_LOG_WARNING, ""};
+    OUTBOX_HELP, HM_LOG_WARNING, "", NULL};
 
 static const struct option options[] = {OUTBOX_LONG, TOOL_LONG};
 

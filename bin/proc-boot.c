@@ -33,7 +33,7 @@ static struct tool tool = {"proc-boot",
     "      --to DEST       where output goes that answers nothing\n"
     "      --join ADDR     attach to that host, without proc-spawn\n"
     "      --name NAME     as that proc\n",
-    HM_LOG_WARNING, ""};
+    HM_LOG_WARNING, "", NULL};
 
 static const struct option longs[] = {{"lines", no_argument, NULL, OPT_LINES},
     {"exec", no_argument, NULL, OPT_EXEC},

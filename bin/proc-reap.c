@@ -27,7 +27,7 @@ static struct tool tool = {"proc-reap",
     "      --host          all procs, then the host\n"
     "      --json          print objects\n"
     "  NAME                a name or a proc id; -: names from stdin\n",
-    HM_LOG_WARNING, ""};
+    HM_LOG_WARNING, "", NULL};
 
 static const struct option longs[] = {
     {"timeout", required_argument, NULL, 't'},

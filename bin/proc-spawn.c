@@ -29,7 +29,7 @@ static struct tool tool = {"proc-spawn",
     "  -o, --output OUT      file:PATH, port:DEST, null; with -w also - and "
     "stdout\n"
     "      --json            print objects\n",
-    HM_LOG_WARNING, ""};
+    HM_LOG_WARNING, "", NULL};
 
 static const struct option longs[] = {
     {"count", required_argument, NULL, 'n'},

@@ -19,7 +19,7 @@ static struct tool tool = {"proc-stat",
     "      --tail          also the last lines of output\n"
     "  NAME                a name or a proc id; 0 if all of them are Ready\n"
     "  PROC,ACTOR          what that actor is doing\n",
-    HM_LOG_WARNING, ""};
+    HM_LOG_WARNING, "", NULL};
 
 #define OPT_JSON 256
 #define OPT_TAIL 257

@@ -53,6 +53,12 @@ PROGRAMS='host-mux proc-spawn proc-boot proc-reap proc-stat msg-send msg-call ms
 		matches "$output" "^$name \(hostmux\) [0-9]+\.[0-9]+\.[0-9]+"
 		try 0 "$name" --version
 	done
+	try 0 proc-reap --help
+	has "$output" '  -H, --at ADDR       the host '
+	try 0 proc-stat --help
+	has "$output" '  -H, --host ADDR     the host '
+	try 0 host-mux --help
+	lacks "$output" -H
 }
 
 @test "unknown options: two lines, 2" {

@@ -48,6 +48,28 @@ foreground() {
 	done
 }
 
+@test "a signal that its caller ignores is ignored (nohup)" {
+	background h env --ignore-signal=HUP host-mux
+	HOST=$PID
+	wait_for 10 grep -q HYPERACTOR_HOST_PID h.out
+	matches "$(cat "/proc/$HOST/status")" '^SigIgn:.*[13579bdf]$'
+	kill -HUP "$HOST"
+	in_host h.out proc-stat
+	kill "$HOST"
+	ends 0 "$HOST"
+}
+
+@test "a signal as soon as it has told of itself ends it in order" {
+	local i
+
+	for i in 1 2 3 4 5 6 7 8; do
+		eval "$(timeout -s KILL 20 host-mux -D -l "unix:$T/s$i" 3>&-)"
+		kill "$HYPERACTOR_HOST_PID"
+		wait_for 10 gone "$HYPERACTOR_HOST_PID"
+	done
+	is "$(sockets)" ""
+}
+
 @test "-D: returns when it serves, holds nothing of the caller's" {
 	local out
 
@@ -253,6 +275,27 @@ print(s.recv(4096).decode())' >got 3>&- &
 	wait_for 5 no_process
 }
 
+@test "who asks for the end when a signal has begun it is told the summary" {
+	foreground -t 60
+	# shellcheck disable=SC1091
+	. ./h.out
+	try 0 proc-spawn slow proc-boot \
+	    sh -c 'trap "echo >heard" TERM; echo >up; while :; do sleep .1; done'
+	wait_for 10 test -e up
+	mkfifo r.in
+	exec 8<>r.in
+	background r msg-call service,host_agent
+	echo '{"op":"ping"}' >&8
+	wait_for 10 lines_in r.out 1
+	kill "$HOST"
+	wait_for 10 test -e heard
+	printf '%s\n' '{"op":"shutdown"}' '{"op":"kill","names":["slow"]}' >&8
+	ends 0 "$HOST"
+	wait_for 10 gone "$PID"
+	exec 8>&-
+	has "$(sed -n 2p r.out)" '"attempted":1'
+}
+
 @test "shutdown over control" {
 	start_host
 	try 0 proc-spawn w proc-boot sleep 600
@@ -271,7 +314,8 @@ print(s.recv(4096).decode())' >got 3>&- &
 	has "$output" '"ok":true'
 	try 0 msg-call service,host_agent '{"op":"list"}'
 	has "$output" '"procs":['
-	for text in '{"op":"nonsense"}' '{"op":7}' '{' '{}'; do
+	for text in '{"op":"nonsense"}' '{"op":7}' '{' '{}' \
+	    '{"op":"terminate","names":"w1"}'; do
 		try 0 msg-call service,host_agent "$text"
 		has "$output" '"ok":false'
 		has "$output" '"error":"'
@@ -340,6 +384,32 @@ print(s.recv(4096).decode())' >got 3>&- &
 	ends 5 "$PID"
 	is "$(tail -n 1 log)" heard
 	wait_for 5 no_process
+}
+
+@test "-- CMD: proc-reap --host: CMD hears SIGTERM first, then all end" {
+	background h host-mux -t 20s -- sh -c '
+		trap "proc-stat w >log; exit 5" TERM
+		proc-spawn w proc-boot sleep 600 >&2
+		printenv HYPERACTOR_HOST_ADDR >up
+		while :; do sleep 1 & wait $!; done'
+	wait_for 15 test -s up
+	HYPERACTOR_HOST_ADDR=$(cat up) try 0 proc-reap --host
+	has "$output" 'attempted=1 ok=1 failed=0'
+	ends 5 "$PID" 10
+	has "$(cat log)" w
+	wait_for 5 no_process
+}
+
+@test "-- CMD: it hears signals also when it has left its group" {
+	command -v python3 >/dev/null || skip "no python3 to leave it with"
+	background h host-mux -t 20s -- python3 -c '
+import os, time
+os.setpgid(0, os.getpgid(os.getppid()))
+open("up", "w").close()
+time.sleep(600)'
+	wait_for 15 test -e up
+	kill "$PID"
+	ends 143 "$PID" 10
 }
 
 @test "-- CMD: what CMD leaves behind ends with it" {

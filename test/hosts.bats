@@ -40,6 +40,22 @@ two_hosts() {
 	is "$output" 'FROM THE OTHER SIDE'
 }
 
+@test "the last lines of a proc's output are not for another machine" {
+	local op
+
+	two_hosts
+	at two try 0 proc-spawn p proc-boot sh -c 'cat; echo secret'
+	at two try 0 proc-reap p
+	for op in '"list","all":true' '"status","name":"p"' '"wait","name":"p"'; do
+		op="{\"op\":$op,\"tail\":true}"
+		at two try 0 msg-call service,host_agent "$op"
+		has "$output" secret
+		at one try 0 msg-call "$two,service,host_agent" "$op"
+		has "$output" '"name":"p"'
+		lacks "$output" secret
+	done
+}
+
 @test "in order over hosts, all of 50 000" {
 	two_hosts
 	background r msg-recv -H "$two" -n 50000 --ready-fd 9 r 9>ready

@@ -58,6 +58,15 @@ in_namespace_of() {
 	ends 143 "$PID"
 }
 
+@test "host-mux as PID 1 without a command: what falls to it is reaped" {
+	namespace
+	init h sh -c 'sleep .3 & exec host-mux'
+	wait_for 10 test -s h.out
+	wait_for 5 fails grep -q . "/proc/$INIT/task/$INIT/children"
+	kill -TERM "$INIT"
+	ends 0 "$PID"
+}
+
 @test "proc-boot as PID 1, joined to a host outside: 5000 orphans are reaped" {
 	local orphans
 

@@ -116,6 +116,22 @@ RANK='while IFS= read -r l; do printf "%s %s\n" "$HYPERACTOR_PROC_RANK" "$l"; do
 	wait_for 5 status_is p 'Killed(sig=9)'
 }
 
+@test "a host that dies before all is asked: said, 1" {
+	start_host
+	try 0 proc-spawn w proc-boot --exec cat
+	mkfifo c.in
+	exec 8<>c.in
+	background c msg-call w
+	echo one >&8
+	wait_for 10 grep -qx one c.out
+	kill -KILL "$HOST"
+	ends 1 "$PID"
+	exec 8>&-
+	has "$(cat c.err)" 'host lost ('
+	wait_for 10 no_process
+	SOCKETS_STAY=1
+}
+
 @test "no such proc: at once" {
 	start_host
 	DEADLINE=5 try 1 msg-call nobody x

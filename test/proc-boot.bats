@@ -129,6 +129,28 @@ load helper
 	is "$(cat r.out)" $'a 1\na 2\nb 1\nb 2'
 }
 
+@test "--lines --to: CMD's status is known, although proc-boot is killed after it" {
+	local boot
+
+	start_host
+	mkfifo go
+	background out msg-recv --ready-fd 9 out 9>ready
+	wait_for 10 test -s ready
+	kill -STOP "$PID"
+	try 0 proc-spawn p proc-boot --lines --to out sh -c 'echo $$ >cmd; echo x; read -r x <go; exit 3'
+	wait_for 10 test -s cmd
+	boot=$(parent_of "$(cat cmd)")
+	is "$(cat "/proc/$boot/comm")" proc-boot
+	echo >go
+	wait_for 10 gone "$(cat cmd)"
+	wait_for 10 fails grep -q . "/proc/$boot/task/$boot/children"
+	kill -KILL "$boot"
+	wait_for 10 status_is p 'Stopped(exit=3)'
+	kill -CONT "$PID"
+	kill "$PID"
+	wait_for 10 gone "$PID"
+}
+
 @test "--lines --to: ends when what CMD printed is settled" {
 	start_host
 	try 0 proc-spawn out proc-boot --lines sh -c 'cat >got'

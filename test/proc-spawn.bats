@@ -183,6 +183,16 @@ load helper
 	is "$(grep -c usr1 log)" 1
 }
 
+@test "-w -n: a signal during the start ends all, also who had not started" {
+	start_host
+	background s proc-spawn -w -n 60 w proc-boot sleep 600
+	wait_for 15 ready w0
+	kill "$PID"
+	wait_for 20 gone "$PID"
+	wait "$PID" || :
+	wait_for 5 only_host
+}
+
 @test "-w -n: the first non-zero status by rank" {
 	start_host
 	try 2 proc-spawn -w -n 4 w proc-boot sh -c 'case $HYPERACTOR_PROC_RANK in 1) sleep .3; exit 2;; 3) exit 7;; esac'

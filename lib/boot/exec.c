@@ -291,7 +291,7 @@ read_out(struct run *run)
 		run->large = true;
 		run->out.start = run->out.len;
 		if (!run->ended)
-			(void)kill(-run->child.pid, SIGKILL);
+			signal_group(run->child.pid, SIGKILL);
 	}
 	return got;
 }

@@ -81,7 +81,7 @@ sweep(void *arg)
 	long left =
 	    tree_sweep(&init->tree, is_own, init, now, init->hard, &due);
 
-	if (left > 0 && now < init->sweep_end) {
+	if (left != 0 && now < init->sweep_end) { /* -1: not seen, not gone */
 		if (due == 0 || due > init->sweep_end)
 			due = init->sweep_end;
 		if (hm_timer_start(init->loop, &init->timer,
@@ -174,7 +174,7 @@ init_signal(const struct init *init, int sig)
 	const struct child *child;
 
 	for (child = init->children; child != NULL; child = child->next)
-		(void)kill(-child->pid, sig);
+		signal_group(child->pid, sig);
 }
 
 void

@@ -40,17 +40,6 @@ now_of(const struct process *p)
 }
 
 static void
-signal_group(const struct process *p, int sig)
-{
-	if (p->pid <= 1)
-		return;
-	/* It is in its group before the first of these can be sent; but one
-	 * that has moved to another group is to hear it too. */
-	if (kill(-p->pid, sig) == -1 && errno == ESRCH)
-		(void)kill(p->pid, sig);
-}
-
-static void
 set_ladder(struct process *p, uint64_t at)
 {
 	uint64_t now = now_of(p);
@@ -65,8 +54,8 @@ static void
 press_term(struct process *p)
 {
 	p->press = PRESS_TERM;
-	signal_group(p, SIGTERM);
-	signal_group(p, SIGCONT);
+	signal_group(p->pid, SIGTERM);
+	signal_group(p->pid, SIGCONT);
 	set_ladder(p, p->kill_at);
 }
 
@@ -74,7 +63,7 @@ static void
 press_kill(struct process *p)
 {
 	p->press = PRESS_KILL;
-	signal_group(p, SIGKILL);
+	signal_group(p->pid, SIGKILL);
 	hm_manager_reap(p->base.manager); /* cuts its lifeline, too */
 	set_ladder(p, now_of(p) + STUCK_MS);
 }
@@ -195,7 +184,7 @@ process_kill(struct hm_handle *handle, const char *reason)
 static void
 process_signal(struct hm_handle *handle, int sig)
 {
-	signal_group((struct process *)handle, sig);
+	signal_group(((struct process *)handle)->pid, sig);
 }
 
 static void

@@ -188,6 +188,15 @@ runner_ended(struct runner *r)
 	init_sweep(&r->init, r->broken);
 }
 
+/* Above they know it then, even if this process is killed before what CMD
+ * printed is settled. */
+static void
+tell_status(struct runner *r)
+{
+	if (r->boot != NULL && r->mode->whole && r->ended && r->answered)
+		lifeline_status(&r->boot->line, r->wait_status);
+}
+
 static void
 on_cmd_ended(void *arg, int status)
 {
@@ -200,6 +209,7 @@ on_cmd_ended(void *arg, int status)
 	r->wait_status = status;
 	r->status = hm_status_exit(&how);
 	runner_ended(r);
+	tell_status(r);
 }
 
 int
@@ -357,6 +367,7 @@ on_answered(void *arg, const char *error)
 
 	if (error == NULL) {
 		r->answered = true;
+		tell_status(r);
 		runner_look(r);
 		return;
 	}
@@ -445,10 +456,8 @@ runner_run(struct runner *r, struct hm_error *err)
 			break;
 		}
 	}
-	if (r->boot != NULL && r->mode->whole && r->ended) {
-		lifeline_status(&r->boot->line, r->wait_status);
+	if (r->boot != NULL)
 		lifeline_flush(&r->boot->line);
-	}
 	return r->broken ? STATUS_FAILED : r->status;
 }
 

@@ -192,3 +192,14 @@ spawn_child(const struct spawn *spawn, const char **what)
 	errno = code;
 	return pid;
 }
+
+void
+signal_group(pid_t pid, int sig)
+{
+	if (pid <= 1)
+		return;
+	/* It is in its group before the first of these can be sent; but one
+	 * that has moved to another group is to hear it too. */
+	if (kill(-pid, sig) == -1 && errno == ESRCH)
+		(void)kill(pid, sig);
+}

@@ -34,5 +34,7 @@ void inheritance_get(struct inheritance *inherit);
  * with errno and, in *what, what could not be done: "fork", or the file.
  */
 pid_t spawn_child(const struct spawn *spawn, const char **what);
+/* kill of the group of that child, which is not reaped yet. */
+void signal_group(pid_t pid, int sig);
 
 #endif

@@ -166,8 +166,10 @@ on_front(void *arg, const struct hm_json *line)
 		sup->released = true;
 	if (hm_json_u64(line, "signal", &sig) == -1 || sig == 0 || sig > 64)
 		return 0;
-	if (sup->manager == NULL) /* there is nobody yet to pass it to */
-		sup->ending = true;
+	/* Who has not been started yet cannot hear it. */
+	if (sup->manager == NULL || sig == SIGTERM || sig == SIGINT ||
+	    sig == SIGHUP || sig == SIGQUIT)
+		sup->no_more = true;
 	for (i = 0; i < sup->job->count; i++) {
 		if (sup->wards[i].handle != NULL)
 			hm_handle_signal(sup->wards[i].handle, (int)sig);
@@ -361,6 +363,7 @@ static void
 spawn_ward(struct supervisor *sup, struct ward *ward)
 {
 	const struct job *job = sup->job;
+	bool none = sup->ending || sup->no_more;
 	const char *channel = sinks_channel(&sup->sinks);
 	char rank[64], count[64], log[HM_ID_TEXT + 32];
 	const char *env[VARIABLES_MAX] = {rank, count, NULL, NULL};
@@ -384,12 +387,11 @@ spawn_ward(struct supervisor *sup, struct ward *ward)
 	spawn.in = job->stay && !job->many ? STDIN_FILENO : -1;
 	spawn.ready_timeout = job->ready_timeout;
 	spawn.arg = ward;
-	if (sup->ending)
+	if (none)
 		(void)hm_fail_kind(&ward->why, HM_ERR_CONFIGURE, ECANCELED,
 		    "proc '%s' was not started any more", ward->id.proc);
 	ward_begin(ward,
-	    sup->ending ? NULL
-			: hm_manager_spawn(sup->manager, &spawn, &ward->why));
+	    none ? NULL : hm_manager_spawn(sup->manager, &spawn, &ward->why));
 }
 
 static int

@@ -199,13 +199,12 @@ tree_sweep(struct tree *tree, bool (*own)(void *arg, pid_t pid), void *arg,
 		n = list_children(tree);
 		if (n == -1 && errno == ENOTSUP)
 			return 0;
-		if (n == -1) {
+		if (n != -1)
+			fresh = sort_out(tree, (size_t)n, own, arg, now);
+		if (n == -1 || fresh == -1) {
 			*due = now + AGAIN_MS; /* not seen is not gone */
 			return -1;
 		}
-		fresh = sort_out(tree, (size_t)n, own, arg, now);
-		if (fresh == -1)
-			return -1;
 		*due = 0;
 		for (i = 0; i < tree->nstrays; i++) {
 			if (kill_now || tree->strays[i].due <= now)

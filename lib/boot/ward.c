@@ -114,7 +114,9 @@ ward_over(struct ward *ward)
 		return;
 	ward->over = true;
 	sup->left--;
-	if (!ward->bound) {
+	/* Also one that was bound, but was being ended by then: it was never
+	 * ready. */
+	if (!ward->told) {
 		say_failed(ward);
 		return;
 	}

@@ -47,6 +47,7 @@ struct supervisor {
 	bool released; /* the front may go */
 	bool lost;     /* the host is */
 	bool ending;
+	bool no_more;  /* who has not started yet stays so */
 	unsigned left; /* wards that are not over */
 	struct ward *wards;
 };

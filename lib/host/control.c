@@ -23,6 +23,22 @@
 /* What a request leaves behind here (a watch, a wait) is smaller. */
 #define LASTING_MAX ((size_t)64 * 1024)
 
+static bool
+is_trusted(const struct hm_envelope *msg)
+{
+	uint32_t uid = hm_envelope_uid(msg);
+
+	return (hm_envelope_flags(msg) & HM_ENV_REMOTE) == 0 &&
+	       (uid == 0 || uid == (uint32_t)geteuid());
+}
+
+/* What procs printed is for those only who may do more than look. */
+static bool
+wants_tail(const struct request *req)
+{
+	return is_trusted(req->msg) && hm_json_bool(req->json, "tail", false);
+}
+
 int
 request_names(struct request *req, const struct hm_json **names)
 {
@@ -31,14 +47,14 @@ request_names(struct request *req, const struct hm_json **names)
 	*names = hm_json_get(req->json, "names");
 	if (*names == NULL)
 		return 0;
-	name = (*names)->type == HM_JSON_ARRAY ? (*names)->child : *names;
-	for (; name != NULL; name = name->next) {
-		if (name->type != HM_JSON_STRING ||
-		    !hm_name_valid(name->string, name->len))
-			return hm_fail_kind(&req->err, HM_ERR_INVALID, EINVAL,
-			    "\"names\": not an array of names");
-	}
-	return 0;
+	name = (*names)->child;
+	while (name != NULL && name->type == HM_JSON_STRING &&
+	       hm_name_valid(name->string, name->len))
+		name = name->next;
+	if ((*names)->type == HM_JSON_ARRAY && name == NULL)
+		return 0;
+	return hm_fail_kind(&req->err, HM_ERR_INVALID, EINVAL,
+	    "\"names\": not an array of names");
 }
 
 /* "name": of whom, living. */
@@ -114,8 +130,7 @@ static int
 op_list(struct request *req)
 {
 	entries_put(req->host, &req->out, NULL,
-	    hm_json_bool(req->json, "all", false),
-	    hm_json_bool(req->json, "tail", false));
+	    hm_json_bool(req->json, "all", false), wants_tail(req));
 	return CONTROL_ANSWER;
 }
 
@@ -132,8 +147,7 @@ op_status(struct request *req)
 	if (entry == NULL)
 		return hm_fail_kind(&req->err, HM_ERR_NOPROC, ENOENT,
 		    "no proc '%.64s' on %s", name, hm_host_id(req->host));
-	entry_put(
-	    entry, &req->out, "proc", hm_json_bool(req->json, "tail", false));
+	entry_put(entry, &req->out, "proc", wants_tail(req));
 	return CONTROL_ANSWER;
 }
 
@@ -304,15 +318,6 @@ static const struct operation {
     {"reap", op_reap, false},
     {"shutdown", op_shutdown, false},
 };
-
-static bool
-is_trusted(const struct hm_envelope *msg)
-{
-	uint32_t uid = hm_envelope_uid(msg);
-
-	return (hm_envelope_flags(msg) & HM_ENV_REMOTE) == 0 &&
-	       (uid == 0 || uid == (uint32_t)geteuid());
-}
 
 static int
 operate(struct request *req, const char *name)

@@ -236,8 +236,9 @@ host_reaped(struct hm_host *host, const struct reap *reap)
 {
 	if (reap != host->last_reap)
 		return;
-	/* The first asker was told by the reap itself. */
-	tell_askers(host, 1, reap);
+	/* The first asker was told by the reap itself, if it was there before
+	 * that began. */
+	tell_askers(host, reap_tells(reap) ? 1 : 0, reap);
 	close_soon(host, reap_failures(reap));
 }
 
@@ -258,7 +259,11 @@ hm_host_shutdown(struct hm_host *host, uint64_t timeout, const char *reason,
 	memset(&spec, 0, sizeof spec);
 	spec.kind = REAP_TERMINATE;
 	spec.all = spec.starting = true;
-	spec.timeout = timeout == HM_HOST_TIMEOUT ? host->timeout : timeout;
+	/* Whoever asked for the end may have asked for a shorter one. */
+	if (timeout == HM_HOST_TIMEOUT ||
+	    (host->naskers > 0 && timeout > host->timeout))
+		timeout = host->timeout;
+	spec.timeout = timeout;
 	spec.max = host->max;
 	spec.reason = reason;
 	spec.to = host->naskers > 0 ? &host->askers[0] : NULL;

@@ -135,6 +135,8 @@ void reap_forget(struct entry *asker);
 void reap_end(struct hm_host *host);
 /* "attempted" … "failed" into an open object. */
 void reap_put_summary(const struct reap *reap, struct hm_json_out *out);
+/* Did somebody ask for it who is told? */
+bool reap_tells(const struct reap *reap);
 unsigned reap_failures(const struct reap *reap);
 
 /* control.c */

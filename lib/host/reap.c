@@ -51,6 +51,12 @@ reap_put_summary(const struct reap *reap, struct hm_json_out *out)
 	hm_json_put_u64(out, "failed", reap->failed);
 }
 
+bool
+reap_tells(const struct reap *reap)
+{
+	return reap->told;
+}
+
 unsigned
 reap_failures(const struct reap *reap)
 {

@@ -251,16 +251,9 @@ take_signals(struct front *front)
 {
 	static const int signals[] = {
 	    SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
-	struct sigaction action;
 	sigset_t set;
-	size_t i;
 
-	(void)sigemptyset(&set);
-	for (i = 0; i < sizeof signals / sizeof *signals; i++) {
-		if (sigaction(signals[i], NULL, &action) == 0 &&
-		    action.sa_handler != SIG_IGN)
-			(void)sigaddset(&set, signals[i]);
-	}
+	tool_signals(&set, signals, sizeof signals / sizeof *signals);
 	return hm_loop_signals(front->talk.loop, &set, on_signal, front);
 }
 

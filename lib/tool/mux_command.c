@@ -73,10 +73,6 @@ on_ended(struct mux *mux, int status)
 	hm_timer_stop(mux->loop, &mux->timer);
 	if (mux->deadline == 0)
 		mux->deadline = hm_loop_now(mux->loop) + mux->timeout;
-	if (mux->quiet) {
-		command_sweep(mux);
-		return;
-	}
 	mux_end(mux, "CMD has ended");
 	if (mux->signals > 1)
 		mux_end(mux, "at once");
@@ -110,7 +106,7 @@ command_signal(struct mux *mux, int sig)
 	if (sig == SIGCHLD)
 		reap(mux);
 	else if (!mux->ended)
-		(void)kill(-mux->child, sig);
+		signal_group(mux->child, sig);
 }
 
 static void
@@ -118,13 +114,13 @@ on_late(void *arg)
 {
 	struct mux *mux = arg;
 
-	(void)kill(-mux->child, SIGKILL);
+	signal_group(mux->child, SIGKILL);
 }
 
 void
 command_hurry(struct mux *mux, uint64_t ms)
 {
-	uint64_t due = hm_loop_now(mux->loop) + ms;
+	uint64_t now = hm_loop_now(mux->loop), due = now + ms;
 
 	if (mux->deadline == 0 || due < mux->deadline)
 		mux->deadline = due;
@@ -136,7 +132,8 @@ command_hurry(struct mux *mux, uint64_t ms)
 	}
 	mux->timer.fn = on_late;
 	mux->timer.arg = mux;
-	if (hm_timer_start(mux->loop, &mux->timer, ms) == -1)
+	if (hm_timer_start(mux->loop, &mux->timer,
+		mux->deadline > now ? mux->deadline - now : 0) == -1)
 		on_late(mux);
 }
 
@@ -157,21 +154,21 @@ is_own(void *arg, pid_t pid)
 void
 command_sweep(struct mux *mux)
 {
-	uint64_t now = hm_loop_now(mux->loop), due;
+	uint64_t now = hm_loop_now(mux->loop), due, end;
 	bool late = now >= mux->deadline;
 	long left = tree_sweep(&mux->tree, is_own, NULL, now, late, &due);
 
-	if (left <= 0 || now >= mux->deadline + AFTER_KILL_MS) {
+	/* -1: what could not be seen is not gone. */
+	if (left == 0 || now >= mux->deadline + AFTER_KILL_MS) {
 		if (left > 0)
 			tool_say(mux->tool, HM_LOG_ERROR,
 			    "%ld processes did not end", left);
 		mux->done = true;
 		return;
 	}
-	if (due == 0 || due > mux->deadline)
-		due = mux->deadline;
-	if (late)
-		due = mux->deadline + AFTER_KILL_MS;
+	end = late ? mux->deadline + AFTER_KILL_MS : mux->deadline;
+	if (due == 0 || due > end)
+		due = end;
 	mux->timer.fn = on_sweep;
 	mux->timer.arg = mux;
 	if (hm_timer_start(mux->loop, &mux->timer, due > now ? due - now : 0) ==
@@ -183,7 +180,7 @@ void
 command_fini(struct mux *mux)
 {
 	if (mux->child > 0 && !mux->ended)
-		(void)kill(-mux->child, SIGKILL); /* the third signal */
+		signal_group(mux->child, SIGKILL); /* the third signal */
 	if (mux->terminal)
 		(void)tcsetpgrp(STDIN_FILENO, getpgrp());
 	tree_fini(&mux->tree);

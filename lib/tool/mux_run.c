@@ -5,7 +5,10 @@
  * The ladder of signals: the first begins the orderly end, the second cuts its
  * grace, the third ends at once.
  */
+#include <sys/wait.h>
+
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -146,11 +149,8 @@ on_done(void *arg, unsigned failed)
 		mux->done = true;
 		return;
 	}
-	mux->quiet = true;
-	if (mux->ended)
-		command_sweep(mux);
-	else
-		command_signal(mux, SIGTERM); /* its host is gone */
+	mux->quiet = true; /* and CMD has ended before it */
+	command_sweep(mux);
 }
 
 void
@@ -163,14 +163,20 @@ mux_end(struct mux *mux, const char *reason)
 	hm_host_shutdown(mux->host, left, reason, on_done, mux);
 }
 
+/* As with a signal: CMD ends first, and the host when it has.  Whoever asked
+ * is told then. */
 static void
 on_asked(void *arg)
 {
 	struct mux *mux = arg;
 
-	mux_end(mux, "host shutdown");
-	if (mux->command != NULL)
-		command_hurry(mux, mux->timeout);
+	if (mux->command == NULL || mux->ended) {
+		mux_end(mux, "host shutdown");
+		return;
+	}
+	if (mux->deadline == 0)
+		command_signal(mux, SIGTERM);
+	command_hurry(mux, mux->timeout);
 }
 
 /* The ladder. */
@@ -196,6 +202,11 @@ on_signal(void *arg, int sig)
 {
 	struct mux *mux = arg;
 
+	if (sig == SIGCHLD && mux->command == NULL) {
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			continue;
+		return;
+	}
 	if (mux->command != NULL)
 		command_signal(mux, sig);
 	if (sig != SIGTERM && sig != SIGINT && sig != SIGHUP && sig != SIGQUIT)
@@ -211,15 +222,17 @@ take_signals(struct mux *mux)
 {
 	static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT,
 	    /* with CMD only */
-	    SIGCHLD, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT};
-	size_t i,
-	    n = mux->command == NULL ? 4 : sizeof signals / sizeof *signals;
+	    SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT};
+	size_t n = mux->command == NULL ? 4 : sizeof signals / sizeof *signals;
 	sigset_t set;
 
-	(void)sigemptyset(&set);
-	for (i = 0; i < n; i++)
-		(void)sigaddset(&set, signals[i]);
-	return hm_loop_signals(mux->loop, &set, on_signal, mux);
+	tool_signals(&set, signals, n);
+	/* As process 1 orphans fall to it. */
+	if (mux->command != NULL || getpid() == 1)
+		(void)sigaddset(&set, SIGCHLD);
+	if (hm_loop_signals(mux->loop, &set, on_signal, mux) == -1)
+		return -1;
+	return sigprocmask(SIG_SETMASK, &mux->inherit.mask, NULL);
 }
 
 int

@@ -81,10 +81,17 @@ tool_usage(const struct tool *tool, const char *fmt, ...)
 static _Noreturn void
 print_help(const struct tool *tool)
 {
+	const struct option *host = tool->longs;
+
 	printf("usage: %s %s\n%s", tool->name, tool->usage, tool->help);
-	printf("  -H, --host ADDR     the host (default: $HYPERACTOR_HOST_ADDR,"
-	       " else the user's)\n"
-	       "  -q, --quiet         errors only; -v, --verbose: more\n"
+	/* Where --host is something else it is --at, and a host has none. */
+	while (host->name != NULL && host->val != 'H')
+		host++;
+	if (host->name != NULL)
+		printf("  -H, --%s ADDR%*sthe host (default: "
+		       "$HYPERACTOR_HOST_ADDR, else the user's)\n",
+		    host->name, 9 - (int)strlen(host->name), "");
+	printf("  -q, --quiet         errors only; -v, --verbose: more\n"
 	       "  -h, --help          this text; -V, --version: the version\n");
 	exit(tool_close(tool, 0));
 }
@@ -93,7 +100,10 @@ int
 tool_getopt(struct tool *tool, int argc, char **argv, const char *short_options,
     const struct option *longs)
 {
-	int opt = getopt_long(argc, argv, short_options, longs, NULL);
+	int opt;
+
+	tool->longs = longs;
+	opt = getopt_long(argc, argv, short_options, longs, NULL);
 
 	tool->last = optind > 0 && optind <= argc ? argv[optind - 1] : "";
 	return opt;
@@ -234,6 +244,20 @@ tool_attach(const struct tool *tool, struct hm_loop *loop, const char *host,
 	if (proc == NULL)
 		*status = tool_fail(tool, &err);
 	return proc;
+}
+
+void
+tool_signals(sigset_t *set, const int *signals, size_t n)
+{
+	struct sigaction action;
+	size_t i;
+
+	(void)sigemptyset(set);
+	for (i = 0; i < n; i++) {
+		if (sigaction(signals[i], NULL, &action) == 0 &&
+		    action.sa_handler != SIG_IGN)
+			(void)sigaddset(set, signals[i]);
+	}
 }
 
 int

@@ -6,6 +6,7 @@
 #define HM_TOOL_H
 
 #include <getopt.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -27,6 +28,7 @@ struct tool {
 	const char *help;    /* what --help adds: options, a line each */
 	enum hm_level level; /* shown up to this one; WARNING at first */
 	const char *last;    /* the argument with the last option */
+	const struct option *longs; /* all its options */
 };
 
 /*
@@ -81,6 +83,8 @@ struct hm_proc *tool_attach(const struct tool *tool, struct hm_loop *loop,
  * sentence, of kind INVALID or NOPROC. */
 int tool_proc_name(const char *text, const char *host,
     char name[HM_NAME_MAX + 1], struct hm_error *err);
+/* Of the n signals, those that the caller does not ignore. */
+void tool_signals(sigset_t *set, const int *signals, size_t n);
 /* stdout flushed and healthy: status, else TOOL_SYSTEM with a sentence. */
 int tool_close(const struct tool *tool, int status);
 
