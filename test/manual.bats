@@ -50,7 +50,7 @@ examples() {
 		[ "$name" != msg-call ] || pages+=("$ROOT/doc/msg-send.1")
 		while read -r option; do
 			case $name$option in
-			host-mux--host | proc-boot--host) continue ;;
+			proc-boot--host) continue ;;
 			esac
 			grep -q -- "Fl -${option#--}" "${pages[@]}" ||
 			    { echo "# $name: $option"; return 1; }

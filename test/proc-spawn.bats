@@ -312,6 +312,32 @@ load helper
 	has "$output" 'Stopped(exit=0)'
 }
 
+@test "a disk that was full and is no more: the next line begins anew" {
+	unshare -m true 2>/dev/null || skip "no file system of its own here"
+	mkdir small
+	cat >in <<-'END'
+	mount -t tmpfs -o size=8k none small && head -c 4096 /dev/zero >small/fill
+	eval "$(host-mux -D 3>&-)"
+	proc-spawn -n 2 -o file:"$PWD/small/log" w proc-boot sh -c '
+		l=abcdefghijklmnopqrstuvwxyz; l=$l$l$l
+		if mkdir first; then
+			seq -f "line %g $l" 80
+		else
+			until [ -e go ]; do sleep .05; done
+			echo next
+		fi' >w.out 2>w.err
+	until proc-stat -a | grep -q Stopped; do sleep .05; done
+	rm small/fill
+	echo >go
+	proc-reap -w w0 w1
+	proc-reap --host
+	tail -n 2 small/log
+	END
+	try 0 unshare -m bash in
+	has "$output" $' lines dropped]\nnext'
+	matches "$output" '^\[[0-9]+ lines dropped\]$'
+}
+
 @test "the last line written before death is kept, a grandchild delays nothing" {
 	start_host
 	try 0 proc-spawn w1 proc-boot sh -c '(trap "" TERM; sleep 600) & echo first >&2; echo the last words >&2; kill -9 $$'

@@ -37,6 +37,8 @@ struct sink {
 	char dest_text[HM_ID_TEXT];
 	char *buf;
 	size_t len;
+	bool inside; /* the last that was written is no whole line, */
+	bool torn;   /* and its rest was dropped */
 	uint64_t dropped, unsaid; /* in all; since it was last said */
 	struct hm_task task;
 	struct hm_watch watch;
@@ -58,11 +60,15 @@ drop_buffer(struct sink *sink, const char *why)
 	const char *p = sink->buf, *end = sink->buf + sink->len;
 	uint64_t lines = 0;
 
+	/* The end of a line that is there, or was to be mended, is no line. */
+	if (sink->inside && sink->len > 0 && *p == '\n')
+		p++;
 	while ((p = memchr(p, '\n', (size_t)(end - p))) != NULL) {
 		lines++;
 		p++;
 	}
 	sink->len = 0;
+	sink->torn = sink->inside;
 	drop(sink, lines, why);
 }
 
@@ -105,6 +111,7 @@ flush(void *arg)
 			drop_buffer(sink, strerror(errno));
 			break;
 		}
+		sink->inside = n > 0 ? sink->buf[n - 1] != '\n' : sink->inside;
 		sink->len -= (size_t)n;
 		memmove(sink->buf, sink->buf + n, sink->len);
 	}
@@ -131,25 +138,27 @@ write_line(
     struct sink *sink, const struct hm_id *proc, const struct hm_line *line)
 {
 	char prefix[HM_NAME_MAX + 3] = "", said[64] = "";
-	size_t need;
+	size_t need = sizeof said + sizeof prefix + line->len + 2;
 
-	if (sink->kind == SINK_STDERR)
-		(void)snprintf(prefix, sizeof prefix, "%s: ", proc->proc);
-	if (sink->unsaid > 0)
-		(void)snprintf(said, sizeof said,
-		    "[%" PRIu64 " lines dropped]\n", sink->unsaid);
-	need = strlen(said) + strlen(prefix) + line->len + 1;
 	if (need > SINK_BUFFER - sink->len)
 		flush(sink);
 	if (need > SINK_BUFFER - sink->len) {
 		drop(sink, 1, "its reader is too slow");
 		return;
 	}
+	if (sink->kind == SINK_STDERR)
+		(void)snprintf(prefix, sizeof prefix, "%s: ", proc->proc);
+	if (sink->unsaid > 0)
+		(void)snprintf(said, sizeof said,
+		    "[%" PRIu64 " lines dropped]\n", sink->unsaid);
+	if (sink->torn)
+		append(sink, "\n", 1);
 	append(sink, said, strlen(said));
 	append(sink, prefix, strlen(prefix));
 	append(sink, line->text, line->len);
 	append(sink, "\n", 1);
 	sink->unsaid = 0;
+	sink->torn = false;
 	hm_task_start(sink->sinks->loop, &sink->task);
 }
 

@@ -7,7 +7,8 @@
  * things are now, so that a stopped watcher costs the host a bounded amount.
  *
  * A waiter's question is kept unsettled until it is answered: when this host
- * dies its own host returns it as unknown.
+ * dies its own host returns it as unknown.  Its payload has been read and is
+ * not kept: whoever asked has it, should it come back.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -16,7 +17,7 @@
 #include "host/host_private.h"
 
 #define WATCHERS_MAX 1024u
-#define WAITERS_MAX 65536u
+#define WAITERS_MAX 4096u
 #define WATCH_BEHIND 256u
 
 struct watcher {
@@ -177,6 +178,7 @@ wait_add(struct entry *entry, struct entry *asker, struct hm_envelope *msg)
 		return -1;
 	waiter->asker = asker;
 	waiter->msg = msg;
+	hm_envelope_drop_payload(msg);
 	waiter->next = entry->waiters;
 	entry->waiters = waiter;
 	host->nwaiters++;

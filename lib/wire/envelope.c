@@ -222,6 +222,14 @@ hm_envelope_free(struct hm_envelope *env)
 	free(env);
 }
 
+void
+hm_envelope_drop_payload(struct hm_envelope *env)
+{
+	free(env->payload);
+	env->payload = NULL;
+	env->payload_len = 0;
+}
+
 /* The head becomes these bytes. */
 static int
 replace_head(struct hm_envelope *env, const unsigned char *bytes, size_t len)

@@ -214,6 +214,8 @@ struct hm_envelope {
  * not filled yet (payload is NULL, payload_len 0). */
 struct hm_envelope *hm_envelope_from_head(
     const unsigned char *head, size_t len);
+/* For one that is kept for its head, to be answered and settled. */
+void hm_envelope_drop_payload(struct hm_envelope *env);
 /* Rewrites the sender.  0, or -1 EMSGSIZE, ENOMEM. */
 int hm_envelope_set_sender(struct hm_envelope *env, const struct hm_id *sender);
 
