@@ -192,3 +192,72 @@ only_host_or_all_ready() {
 	wait_for 3 status_is a1 'Failed(supervisor lost)'
 	try 0 proc-stat b0 b1 b2
 }
+
+# break_link PID: the connection of that process to the host is shut down, as
+# when the host gives it up; both live on.
+break_link() {
+	local how=0
+
+	python3 - "$1" <<-'END' || how=$?
+	import ctypes, os, socket, sys
+	libc = ctypes.CDLL(None, use_errno=True)
+	pid = int(sys.argv[1])
+	pidfd = os.pidfd_open(pid)
+	cut = 0
+	for fd in os.listdir('/proc/%d/fd' % pid):
+	    try:
+	        what = os.readlink('/proc/%d/fd/%s' % (pid, fd))
+	    except FileNotFoundError:
+	        continue  # closed just now
+	    if not what.startswith('socket:'):
+	        continue
+	    mine = libc.syscall(438, pidfd, int(fd), 0)
+	    if mine == -1:
+	        sys.exit(77)
+	    with socket.socket(fileno=mine) as s:
+	        try:
+	            peer = s.getpeername()
+	        except OSError:
+	            continue
+	        if peer.endswith('/host-b'):
+	            s.shutdown(socket.SHUT_RDWR)
+	            cut += 1
+	assert cut == 1, cut
+	END
+	[ "$how" -ne 77 ] || skip "pidfd_getfd is not permitted here"
+	return "$how"
+}
+
+@test "the link of a proc broken: no proc is Ready and deaf, its CMD hears SIGTERM once" {
+	export HYPERACTOR_PROCESS_EXIT_TIMEOUT=4s
+	start_host
+	try 0 proc-spawn w1 proc-boot --lines sh -c '
+		trap "echo heard >>log" TERM
+		echo up >up
+		while :; do sleep 0.3 & wait $!; [ ! -s log ] || sleep 1; done'
+	P=$(cut -f2 <<<"$output")
+	wait_for 10 test -s up
+	background c msg-call w1 never-answered
+	wait_for 10 eval '[ "$(field w1 msgs_in)" = 1 ]'
+	break_link "$P"
+	# At once: there is no agent that hears.
+	wait_for 2 test -s log
+	ends 1 "$PID" 20
+	wait_for 15 only_host
+	status_is w1 'Killed(sig=9)'
+	has "$(field w1 reason)" 'link'
+	is "$(cat log)" heard
+	name_is_free
+}
+
+@test "the link of a linked proc broken: it ends" {
+	local linked
+
+	start_host
+	linked=$(driver linked)
+	try 0 proc-spawn w1 "$linked" 'setsid sleep 600'
+	break_link "$(cut -f2 <<<"$output")"
+	wait_for 10 only_host
+	status_is w1 'Stopped(exit=1)'
+	name_is_free
+}

@@ -81,6 +81,9 @@ struct hm_process_config {
 	 * hm_handle_bound.  NULL: it is Ready at once. */
 	void (*bind)(void *arg, struct hm_handle *handle, const char *addr,
 	    const char *agent);
+	/* A proc says that its link to the host is no more: nothing reaches it.
+	 * NULL: it lives on. */
+	void (*cut)(void *arg, struct hm_handle *handle, const char *why);
 	/* NULL: output is only kept. */
 	void (*line)(
 	    void *arg, struct hm_handle *handle, const struct hm_line *line);

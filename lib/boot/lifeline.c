@@ -104,6 +104,18 @@ lifeline_status(struct lifeline *line, int status)
 	(void)talk_say(&line->talk, &out);
 }
 
+void
+lifeline_cut(struct lifeline *line, const char *why)
+{
+	struct hm_json_out out;
+
+	hm_json_out_init(&out);
+	hm_json_open(&out, NULL, '{');
+	hm_json_put_string(&out, "cut", why);
+	hm_json_close(&out, '}');
+	(void)talk_say(&line->talk, &out);
+}
+
 /* Serves nothing but the lifeline, for ms at most (-1: for ever). */
 static void
 serve(struct lifeline *line, int ms)

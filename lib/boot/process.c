@@ -350,7 +350,14 @@ int
 process_said(struct process *p, const struct hm_json *line)
 {
 	uint64_t status;
+	const char *cut = hm_json_string(line, "cut", NULL);
 
+	if (cut != NULL && p->called) {
+		if (manager_of(p)->config.cut != NULL)
+			manager_of(p)->config.cut(
+			    manager_of(p)->config.arg, &p->base, cut);
+		return 0;
+	}
 	if (hm_json_u64(line, "status", &status) == -1)
 		return take_call(p, line);
 	if (status <= UINT16_MAX &&

@@ -337,8 +337,11 @@ on_lost(void *arg, const char *why)
 
 	hm_log(r->loop, HM_LOG_ERROR, "host lost (%s): %s",
 	    hm_proc_host(r->proc), why);
-	/* A supervisor knows too, and ends its procs. */
-	if (r->boot == NULL && !r->broken) {
+	/* A supervisor ends its procs, whether the host is lost to it too or
+	 * only to this one. */
+	if (r->boot != NULL) {
+		lifeline_cut(&r->boot->line, why);
+	} else if (!r->broken) {
 		runner_terminate(r);
 		set_grace(r, r->limits.exit_timeout);
 		break_off(r);

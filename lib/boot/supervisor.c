@@ -349,6 +349,7 @@ make_manager(struct supervisor *sup, struct hm_error *err)
 	config.from = sup->agent;
 	config.subreaper = true;
 	config.bind = on_bind;
+	config.cut = ward_cut;
 	config.line = sup->sinks.first == NULL ? NULL : on_line;
 	config.arg = sup;
 	/* Before signals are taken: the procs get them as the caller had. */

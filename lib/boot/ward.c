@@ -258,6 +258,18 @@ ward_bind(struct ward *ward, const char *addr, const char *agent)
 	}
 }
 
+void
+ward_cut(void *arg, struct hm_handle *handle, const char *why)
+{
+	const struct ward *ward = hm_handle_arg(handle);
+
+	(void)arg;
+	(void)hm_handle_terminate(
+	    handle, ward->sup->job->limits->exit_timeout, why, NULL);
+	/* Its agent does not hear what it is asked. */
+	hm_handle_unheard(handle);
+}
+
 /* The host's answer to bind or unbind. */
 static void
 take_answer(struct ward *ward, const struct hm_json *json)

@@ -58,6 +58,9 @@ void ward_init(struct ward *ward, struct supervisor *sup, unsigned i);
 void ward_begin(struct ward *ward, struct hm_handle *handle);
 /* It has called back: the host is to bind it. */
 void ward_bind(struct ward *ward, const char *addr, const char *agent);
+/* The link of that proc to the host broke: it is ended as by terminate.  arg is
+ * not used. */
+void ward_cut(void *arg, struct hm_handle *handle, const char *why);
 /* The host will not answer any more. */
 void ward_lost(struct ward *ward);
 
