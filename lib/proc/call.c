@@ -12,15 +12,10 @@
 static int
 on_answer(struct hm_actor *self, struct hm_envelope *msg)
 {
-	struct hm_envelope *copy =
-	    hm_envelope_from_head(msg->head, msg->head_len);
+	struct hm_envelope *copy = hm_envelope_take_over(msg);
 
 	if (copy == NULL)
 		return hm_refuse(self, "no memory");
-	copy->payload = msg->payload;
-	copy->payload_len = msg->payload_len;
-	msg->payload = NULL;
-	msg->payload_len = 0;
 	self->answer = copy;
 	self->called_back = true;
 	return HM_TAKEN;

@@ -345,7 +345,10 @@ begin(struct peer *from, struct passage *passage, const struct hm_head *head,
 	}
 	vouch(from, p);
 	if (to == NULL) {
-		passage->env = hm_envelope_from_head(p, head->len);
+		if (whole)
+			passage->room = (size_t)head->payload_len;
+		passage->env =
+		    hm_envelope_with_room(p, head->len, passage->room);
 		return passage->env == NULL ? hm_fail(err, ENOMEM, "no memory")
 					    : 0;
 	}

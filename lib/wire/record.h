@@ -197,10 +197,13 @@ void hm_idref_copy(
 
 /* The envelope as the link layers see it. */
 struct hm_envelope {
-	unsigned char *payload; /* from malloc */
+	unsigned char *payload; /* from malloc, or inside */
 	size_t payload_len;
 	size_t head_len;
+	size_t head_room;	  /* bytes there are at head */
 	unsigned char *head;	  /* in bytes, or from malloc once it grew */
+	struct blocks *blocks;	  /* what the envelope is from; NULL: malloc */
+	bool inside;		  /* payload is in bytes as well */
 	bool anonymous;		  /* the sender is to be set by post */
 	struct hm_envelope *next; /* whoever owns it may queue it */
 	struct hm_source *source; /* where it came from, for its settlement */
@@ -210,10 +213,17 @@ struct hm_envelope {
 	unsigned char bytes[];
 };
 
-/* An envelope of a head that hm_head_read accepted, with room for its payload
- * not filled yet (payload is NULL, payload_len 0). */
+/* An envelope of a head that hm_head_read accepted, without its payload yet
+ * (payload is NULL, payload_len 0). */
 struct hm_envelope *hm_envelope_from_head(
     const unsigned char *head, size_t len);
+/* The same, and at payload is room for so many bytes; a small one is in the
+ * envelope itself. */
+struct hm_envelope *hm_envelope_with_room(
+    const unsigned char *head, size_t len, size_t room);
+/* Another envelope of the same head, which takes the payload over (a small one
+ * is copied); env is left without, for whoever frees it. */
+struct hm_envelope *hm_envelope_take_over(struct hm_envelope *env);
 /* Rewrites the sender.  0, or -1 EMSGSIZE, ENOMEM. */
 int hm_envelope_set_sender(struct hm_envelope *env, const struct hm_id *sender);
 
