@@ -172,6 +172,13 @@ struct hm_head {
 	struct hm_slice type;
 	struct hm_slice headers, errors; /* from their count byte on */
 	size_t len;			 /* of the whole head */
+	bool known;			 /* both procs are the known ones */
+};
+
+/* dest_proc and sender_proc of a head that was accepted before: where they
+ * stand again they need no second look. */
+struct hm_head_known {
+	struct hm_slice dest, sender;
 };
 
 /* Reads and checks a head of exactly len bytes: lengths, names, type, headers
@@ -179,6 +186,11 @@ struct hm_head {
  * -1 with a sentence (EPROTO). */
 int hm_head_read(struct hm_head *head, const unsigned char *p, size_t len,
     struct hm_error *err);
+/* The same, with what is known; NULL: nothing. */
+int hm_head_read_known(struct hm_head *head, const unsigned char *p, size_t len,
+    const struct hm_head_known *known, struct hm_error *err);
+/* Reads a head that was accepted before, up to its type. */
+void hm_head_parse(struct hm_head *head, const unsigned char *p, size_t len);
 /* Writes a head; headers as key, value pairs.  The length, or -1: EMSGSIZE
  * over HM_HEAD_ROOM. */
 struct hm_head_source {
