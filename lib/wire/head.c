@@ -99,16 +99,30 @@ check_id(const struct hm_idref *id, bool known, struct hm_error *err)
 	return 0;
 }
 
-/* Printable and without a space, so that it is one word everywhere. */
+#define EACH(byte) (UINT64_MAX / 255 * (byte))
+
+/* Printable and without a space, so that it is one word everywhere; eight bytes
+ * at a time, see wrong_bytes of addr.c. */
 static bool
 type_fits(struct hm_slice type)
 {
-	unsigned wrong = 0;
-	size_t i;
+	const uint64_t high = EACH(0x80);
+	uint64_t wrong = 0, x;
+	size_t i, n;
 
-	for (i = 0; i < type.n; i++)
-		wrong |= type.p[i] <= ' ' || type.p[i] > '~';
-	return wrong == 0 && type.n > 0 && type.n <= HM_TYPE_MAX;
+	if (type.n == 0 || type.n > HM_TYPE_MAX)
+		return false;
+	for (i = 0; i < type.n; i += n) {
+		n = type.n - i < sizeof x ? type.n - i : sizeof x;
+		x = EACH('a');
+		if (n == sizeof x)
+			memcpy(&x, type.p + i, sizeof x);
+		else
+			memcpy(&x, type.p + i, n);
+		wrong |=
+		    ~((x | high) - EACH(' ' + 1)) | ((x & ~high) + EACH(1)) | x;
+	}
+	return (wrong & high) == 0;
 }
 
 static bool

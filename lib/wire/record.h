@@ -82,6 +82,7 @@ enum hm_record_type {
 /* A new head leaves room for the reason it may come back with. */
 #define HM_HEAD_ROOM (HM_HEAD_MAX - 512)
 
+/* Each in one expression or run of stores, which compilers make one move. */
 static inline void
 hm_put16(unsigned char *p, uint16_t n)
 {
@@ -91,8 +92,10 @@ hm_put16(unsigned char *p, uint16_t n)
 static inline void
 hm_put32(unsigned char *p, uint32_t n)
 {
-	hm_put16(p, (uint16_t)(n >> 16));
-	hm_put16(p + 2, (uint16_t)n);
+	p[0] = (unsigned char)(n >> 24);
+	p[1] = (unsigned char)(n >> 16);
+	p[2] = (unsigned char)(n >> 8);
+	p[3] = (unsigned char)n;
 }
 static inline void
 hm_put64(unsigned char *p, uint64_t n)
@@ -108,12 +111,16 @@ hm_get16(const unsigned char *p)
 static inline uint32_t
 hm_get32(const unsigned char *p)
 {
-	return (uint32_t)hm_get16(p) << 16 | hm_get16(p + 2);
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
+	       (uint32_t)p[2] << 8 | p[3];
 }
 static inline uint64_t
 hm_get64(const unsigned char *p)
 {
-	return (uint64_t)hm_get32(p) << 32 | hm_get32(p + 4);
+	return (uint64_t)p[0] << 56 | (uint64_t)p[1] << 48 |
+	       (uint64_t)p[2] << 40 | (uint64_t)p[3] << 32 |
+	       (uint64_t)p[4] << 24 | (uint64_t)p[5] << 16 |
+	       (uint64_t)p[6] << 8 | p[7];
 }
 
 /* A record's header. */
