@@ -42,11 +42,11 @@ FUZZ_BUILD = BUILD=build/fuzzing CC=$(FUZZ_CC) CFLAGS='-O1 -g' \
 
 # Each folder of lib/ uses only those before it.
 LIB = \
-	lib/base/error.c lib/base/json.c lib/base/json_out.c lib/base/sys.c \
-	lib/base/sys_socket.c lib/base/text.c \
+	lib/base/blocks.c lib/base/error.c lib/base/json.c lib/base/json_out.c \
+	lib/base/sys.c lib/base/sys_socket.c lib/base/text.c \
 	lib/name/addr.c lib/name/id.c \
-	lib/wire/envelope.c lib/wire/envelope_json.c lib/wire/head.c \
-	lib/wire/record.c \
+	lib/wire/envelope.c lib/wire/envelope_json.c lib/wire/envelope_room.c \
+	lib/wire/head.c lib/wire/record.c \
 	lib/loop/epoll.c lib/loop/loop.c lib/loop/poll.c lib/loop/signal.c \
 	lib/loop/timer.c \
 	lib/link/chunk.c lib/link/conn.c lib/link/ledger.c lib/link/link.c \

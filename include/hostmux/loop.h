@@ -47,7 +47,8 @@ struct hm_timer {
 };
 
 /* Runs once at the end of the turn, after every ready descriptor was served:
- * this is where what a turn gathered is written. */
+ * this is where what a turn gathered is written.  One started between two turns
+ * may have a turn of its own, which serves no descriptor. */
 struct hm_task {
 	void (*fn)(void *arg);
 	void *arg;

@@ -156,16 +156,10 @@ frames_take(struct hm_actor *self, struct hm_envelope *msg)
 static struct hm_envelope *
 take_over(struct hm_envelope *env)
 {
-	struct hm_envelope *copy =
-	    hm_envelope_from_head(env->head, env->head_len);
+	struct hm_envelope *copy = hm_envelope_take_over(env);
 
-	if (copy != NULL) {
-		copy->payload = env->payload;
-		copy->payload_len = env->payload_len;
-		env->payload = NULL;
-		env->payload_len = 0;
+	if (copy != NULL)
 		copy->head[HM_HEAD_FLAGS] |= HM_ENV_RETURN;
-	}
 	return copy;
 }
 
@@ -223,9 +217,10 @@ read_frame(
 {
 	const unsigned char *p = (const unsigned char *)inlet_bytes(&f->in);
 	size_t len = (size_t)head->payload_len;
-	struct hm_envelope *env = hm_envelope_from_head(p + LENGTH, head->len);
+	struct hm_envelope *env =
+	    hm_envelope_with_room(p + LENGTH, head->len, len);
 
-	if (env == NULL || (len > 0 && (env->payload = malloc(len)) == NULL) ||
+	if (env == NULL ||
 	    hm_envelope_set_sender(env, hm_actor_id(f->r->main)) == -1) {
 		hm_envelope_free(env);
 		(void)hm_fail(err, ENOMEM, "no memory");

@@ -198,10 +198,9 @@ split_record(struct queue *park, uint32_t keep)
 	if (run->len > len && queue_cut(park, len, 1, link_cost(len)) == -1)
 		return -1;
 	run = park->head;
-	rest = malloc(sizeof *rest);
 	chunk = chunk_new(HM_DATA_HEADER + left);
-	if (rest == NULL || chunk == NULL) {
-		free(rest);
+	rest = chunk == NULL ? NULL : run_new();
+	if (rest == NULL) {
 		chunk_drop(chunk);
 		return -1;
 	}

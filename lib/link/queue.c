@@ -4,13 +4,21 @@
  * Records from one read to one destination stand back to back in the chunk
  * they were read into, so a whole burst is one run and one element of writev.
  */
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/blocks.h"
 #include "link/queue.h"
 
 /* writev is told of at most this much at once, so runs need not be longer. */
 #define RUN_MAX (128u * 1024)
+
+static struct blocks runs = BLOCKS(sizeof(struct run), 256);
+
+struct run *
+run_new(void)
+{
+	return blocks_take(&runs);
+}
 
 void
 queue_put(struct queue *queue, struct run *run)
@@ -40,7 +48,7 @@ queue_add(struct queue *queue, struct chunk *chunk, unsigned char *p,
 		queue->bytes += len;
 		return 0;
 	}
-	run = malloc(sizeof *run);
+	run = run_new();
 	if (run == NULL)
 		return -1;
 	run->chunk = chunk;
@@ -82,7 +90,7 @@ run_free(struct run *run)
 		source_drop(run->source);
 	}
 	chunk_drop(run->chunk);
-	free(run);
+	blocks_give(&runs, run);
 }
 
 void
@@ -114,7 +122,7 @@ queue_cut(struct queue *queue, uint32_t len, uint32_t records, uint32_t cost)
 {
 	struct run *run = queue->head, *first;
 
-	first = malloc(sizeof *first);
+	first = run_new();
 	if (first == NULL)
 		return -1;
 	*first = *run;

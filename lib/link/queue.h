@@ -38,6 +38,8 @@ int queue_add(struct queue *queue, struct chunk *chunk, unsigned char *p,
 /* Takes the first run out (the queue is not empty); the caller's. */
 struct run *queue_take(struct queue *queue);
 void queue_put(struct queue *queue, struct run *run);
+/* Not filled in; NULL: ENOMEM. */
+struct run *run_new(void);
 /* Gives owed back to the source and frees run. */
 void run_free(struct run *run);
 /*

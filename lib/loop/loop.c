@@ -246,8 +246,19 @@ serve(struct hm_loop *loop)
 int
 hm_loop_turn(struct hm_loop *loop, int timeout_ms)
 {
-	int next = loop_timeout(loop);
+	int next;
 
+	/* What was started between two turns is done at once, and of two such
+	 * turns the second asks who is ready. */
+	loop->unasked =
+	    loop->tasks != NULL && timeout_ms != 0 && !loop->unasked;
+	if (loop->unasked) {
+		loop->nready = 0;
+		serve(loop);
+		if (loop->tasks == NULL)
+			return 0;
+	}
+	next = loop_timeout(loop);
 	if (next != -1 && (timeout_ms == -1 || next < timeout_ms))
 		timeout_ms = next;
 	loop->nready = 0;

@@ -54,6 +54,7 @@ struct hm_loop {
 	struct hm_task *tasks, **tasks_end;
 	uint64_t now;
 	bool stopped;
+	bool unasked; /* the last turn did not ask who is ready */
 	int wake[2];
 	struct hm_watch wake_watch, signal_watch;
 	void (*signal_fn)(void *arg, int sig);

@@ -32,23 +32,17 @@ find(const struct hm_actor *actor, uint64_t port)
 static int
 on_answer(struct hm_actor *self, struct hm_envelope *msg)
 {
+	struct hm_envelope *copy;
 	struct call *call;
 	struct hm_id dest;
-	struct hm_envelope *copy =
-	    hm_envelope_from_head(msg->head, msg->head_len);
 
 	hm_envelope_dest(msg, &dest);
 	call = find(self, dest.port);
-	if (call == NULL) {
-		hm_envelope_free(copy);
+	if (call == NULL)
 		return hm_refuse(self, "nobody waits for it any more");
-	}
+	copy = hm_envelope_take_over(msg);
 	if (copy == NULL)
 		return hm_refuse(self, "no memory");
-	copy->payload = msg->payload;
-	copy->payload_len = msg->payload_len;
-	msg->payload = NULL;
-	msg->payload_len = 0;
 	call->answer = copy;
 	call->back = true;
 	return HM_TAKEN;

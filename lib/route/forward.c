@@ -229,9 +229,7 @@ find_way(struct peer *from, const struct hm_head *head, struct peer **peer,
 	*peer = NULL;
 	*local = NULL;
 	if (last != NULL && last->generation == from->router->generation &&
-	    last->ndest == dest->n && last->nsender == sender->n &&
-	    memcmp(last->dest, dest->p, dest->n) == 0 &&
-	    memcmp(last->sender, sender->p, sender->n) == 0) {
+	    head->known) {
 		*peer = last->peer;
 		*local = last->local;
 		return 0;
@@ -351,7 +349,10 @@ begin(struct peer *from, struct passage *passage, const struct hm_head *head,
 	}
 	vouch(from, p);
 	if (to == NULL) {
-		passage->env = hm_envelope_from_head(p, head->len);
+		if (whole)
+			passage->room = (size_t)head->payload_len;
+		passage->env =
+		    hm_envelope_with_room(p, head->len, passage->room);
 		return passage->env == NULL ? hm_fail(err, ENOMEM, "no memory")
 					    : 0;
 	}
@@ -376,6 +377,23 @@ begin(struct peer *from, struct passage *passage, const struct hm_head *head,
 	return 0;
 }
 
+/* Most messages of a link go where the one before went. */
+static int
+read_head(const struct peer *from, struct hm_head *head, const unsigned char *p,
+    size_t len, struct hm_error *err)
+{
+	const struct last *last = from->last;
+	struct hm_head_known known;
+
+	if (last == NULL)
+		return hm_head_read(head, p, len, err);
+	known.dest.p = (const char *)last->dest;
+	known.dest.n = last->ndest;
+	known.sender.p = (const char *)last->sender;
+	known.sender.n = last->nsender;
+	return hm_head_read_known(head, p, len, &known, err);
+}
+
 static int
 data_first(struct peer *from, const struct hm_record *rec, struct chunk *chunk,
     unsigned char *p, uint32_t cost, struct hm_error *err)
@@ -385,7 +403,7 @@ data_first(struct peer *from, const struct hm_record *rec, struct chunk *chunk,
 	bool whole = (rec->flags & HM_DATA_LAST) != 0;
 	uint32_t got = rec->len - 8 - rec->extra;
 
-	if (hm_head_read(&head, p + HM_DATA_HEADER, rec->extra, err) == -1)
+	if (read_head(from, &head, p + HM_DATA_HEADER, rec->extra, err) == -1)
 		return -1;
 	/* The origin has what comes back: no link carries that. */
 	if ((head.flags & HM_ENV_RETURN) || head.errors.n != 1)

@@ -81,9 +81,9 @@ same_flow(const struct hm_envelope *a, const struct hm_envelope *b)
 {
 	struct hm_head x, y;
 
-	return hm_head_read(&x, a->head, a->head_len, NULL) == 0 &&
-	       hm_head_read(&y, b->head, b->head_len, NULL) == 0 &&
-	       x.dest.port == y.dest.port && x.dest.index == y.dest.index &&
+	hm_head_parse(&x, a->head, a->head_len);
+	hm_head_parse(&y, b->head, b->head_len);
+	return x.dest.port == y.dest.port && x.dest.index == y.dest.index &&
 	       x.sender.index == y.sender.index &&
 	       x.dest_proc.n == y.dest_proc.n &&
 	       memcmp(x.dest_proc.p, y.dest_proc.p, x.dest_proc.n) == 0 &&

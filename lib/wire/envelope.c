@@ -99,20 +99,6 @@ copy_id(const unsigned char *p, enum hm_id_depth depth, struct hm_id *id)
 	hm_idref_copy(&ref, depth, id);
 }
 
-struct hm_envelope *
-hm_envelope_from_head(const unsigned char *head, size_t len)
-{
-	struct hm_envelope *env = malloc(sizeof *env + len);
-
-	if (env == NULL)
-		return NULL;
-	memset(env, 0, sizeof *env);
-	env->head = env->bytes;
-	env->head_len = len;
-	memcpy(env->head, head, len);
-	return env;
-}
-
 /* Stands for the sender until post sets it. */
 static const struct hm_id *
 anonymous(struct hm_id *id, const struct hm_id *dest)
@@ -121,9 +107,11 @@ anonymous(struct hm_id *id, const struct hm_id *dest)
 	return id;
 }
 
-struct hm_envelope *
-hm_envelope_wrap(const struct hm_draft *draft, void *payload, size_t len,
-    struct hm_error *err)
+/* The envelope of a draft, for a payload of len bytes; with room for them, or
+ * for none. */
+static struct hm_envelope *
+drafted(
+    const struct hm_draft *draft, size_t len, size_t room, struct hm_error *err)
 {
 	unsigned char bytes[HM_HEAD_MAX];
 	struct hm_head_source src;
@@ -158,14 +146,24 @@ hm_envelope_wrap(const struct hm_draft *draft, void *payload, size_t len,
 			err->code = EINVAL;
 		return NULL;
 	}
-	env = hm_envelope_from_head(bytes, (size_t)n);
+	env = hm_envelope_with_room(bytes, (size_t)n, room);
 	if (env == NULL) {
-		(void)hm_fail(err, ENOMEM, "no memory");
+		(void)hm_fail(err, ENOMEM, "no memory for %zu bytes", len);
 		return NULL;
 	}
 	env->anonymous = draft->sender == NULL;
-	env->payload = payload;
 	env->payload_len = len;
+	return env;
+}
+
+struct hm_envelope *
+hm_envelope_wrap(const struct hm_draft *draft, void *payload, size_t len,
+    struct hm_error *err)
+{
+	struct hm_envelope *env = drafted(draft, len, 0, err);
+
+	if (env != NULL)
+		env->payload = payload;
 	return env;
 }
 
@@ -173,18 +171,10 @@ struct hm_envelope *
 hm_envelope_new(const struct hm_draft *draft, const void *payload, size_t len,
     struct hm_error *err)
 {
-	struct hm_envelope *env;
-	void *copy = malloc(len == 0 ? 1 : len);
+	struct hm_envelope *env = drafted(draft, len, len, err);
 
-	if (copy == NULL) {
-		(void)hm_fail(err, ENOMEM, "no memory for %zu bytes", len);
-		return NULL;
-	}
-	if (len > 0)
-		memcpy(copy, payload, len);
-	env = hm_envelope_wrap(draft, copy, len, err);
-	if (env == NULL)
-		free(copy);
+	if (env != NULL && len > 0)
+		memcpy(env->payload, payload, len);
 	return env;
 }
 
@@ -193,41 +183,16 @@ hm_envelope_like(
     const struct hm_envelope *model, const void *payload, size_t len)
 {
 	struct hm_envelope *env =
-	    hm_envelope_from_head(model->head, model->head_len);
-	void *copy = malloc(len == 0 ? 1 : len);
+	    hm_envelope_with_room(model->head, model->head_len, len);
 
-	if (env == NULL || copy == NULL) {
-		hm_envelope_free(env);
-		free(copy);
-		errno = ENOMEM;
+	if (env == NULL)
 		return NULL;
-	}
 	if (len > 0)
-		memcpy(copy, payload, len);
+		memcpy(env->payload, payload, len);
 	hm_put64(env->head, len);
 	env->anonymous = model->anonymous;
-	env->payload = copy;
 	env->payload_len = len;
 	return env;
-}
-
-void
-hm_envelope_free(struct hm_envelope *env)
-{
-	if (env == NULL)
-		return;
-	if (env->head != env->bytes)
-		free(env->head);
-	free(env->payload);
-	free(env);
-}
-
-void
-hm_envelope_drop_payload(struct hm_envelope *env)
-{
-	free(env->payload);
-	env->payload = NULL;
-	env->payload_len = 0;
 }
 
 /* The head becomes these bytes. */
@@ -236,12 +201,13 @@ replace_head(struct hm_envelope *env, const unsigned char *bytes, size_t len)
 {
 	unsigned char *head = env->head;
 
-	if (len > env->head_len) {
+	if (len > env->head_room) {
 		head = malloc(len);
 		if (head == NULL)
 			return -1;
 		if (env->head != env->bytes)
 			free(env->head);
+		env->head_room = len;
 	}
 	memcpy(head, bytes, len);
 	env->head = head;

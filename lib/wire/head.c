@@ -88,27 +88,41 @@ refuse(const char *what, struct hm_slice s, struct hm_error *err)
 }
 
 static int
-check_id(const struct hm_idref *id, struct hm_error *err)
+check_id(const struct hm_idref *id, bool known, struct hm_error *err)
 {
-	if (!hm_addr_text_valid(id->addr.p, id->addr.n))
+	if (!known && !hm_addr_text_valid(id->addr.p, id->addr.n))
 		return refuse("address", id->addr, err);
-	if (!hm_name_valid(id->proc.p, id->proc.n))
+	if (!known && !hm_name_valid(id->proc.p, id->proc.n))
 		return refuse("proc name", id->proc, err);
 	if (!hm_name_valid(id->actor.p, id->actor.n))
 		return refuse("actor name", id->actor, err);
 	return 0;
 }
 
-/* Printable and without a space, so that it is one word everywhere. */
+#define EACH(byte) (UINT64_MAX / 255 * (byte))
+
+/* Printable and without a space, so that it is one word everywhere; eight bytes
+ * at a time, see wrong_bytes of addr.c. */
 static bool
 type_fits(struct hm_slice type)
 {
-	unsigned wrong = 0;
-	size_t i;
+	const uint64_t high = EACH(0x80);
+	uint64_t wrong = 0, x;
+	size_t i, n;
 
-	for (i = 0; i < type.n; i++)
-		wrong |= type.p[i] <= ' ' || type.p[i] > '~';
-	return wrong == 0 && type.n > 0 && type.n <= HM_TYPE_MAX;
+	if (type.n == 0 || type.n > HM_TYPE_MAX)
+		return false;
+	for (i = 0; i < type.n; i += n) {
+		n = type.n - i < sizeof x ? type.n - i : sizeof x;
+		x = EACH('a');
+		if (n == sizeof x)
+			memcpy(&x, type.p + i, sizeof x);
+		else
+			memcpy(&x, type.p + i, n);
+		wrong |=
+		    ~((x | high) - EACH(' ' + 1)) | ((x & ~high) + EACH(1)) | x;
+	}
+	return (wrong & high) == 0;
 }
 
 static bool
@@ -224,30 +238,70 @@ check_errors(struct cursor *c, struct hm_error *err)
 	return c->bad || c->p != c->end ? malformed(err) : 0;
 }
 
-int
-hm_head_read(struct hm_head *head, const unsigned char *p, size_t len,
-    struct hm_error *err)
+/* Up to the type; false: malformed. */
+static bool
+parse(
+    struct hm_head *head, struct cursor *c, const unsigned char *p, size_t len)
 {
-	struct cursor c = {p + HM_HEAD_DEST, p + len, false};
-
-	if (len < HM_HEAD_MIN || len > HM_HEAD_MAX)
-		return hm_fail(
-		    err, EPROTO, "message with a head of %zu bytes", len);
 	head->payload_len = hm_get64(p);
 	head->ttl = p[HM_HEAD_TTL];
 	head->flags = p[HM_HEAD_FLAGS];
 	head->uid = hm_get32(p + HM_HEAD_UID);
 	head->pid = hm_get32(p + HM_HEAD_PID);
 	head->len = len;
-	get_id(&c, &head->dest, &head->dest_proc);
-	head->dest.port = get_u64(&c);
-	get_id(&c, &head->sender, &head->sender_proc);
+	head->known = false;
+	get_id(c, &head->dest, &head->dest_proc);
+	head->dest.port = get_u64(c);
+	get_id(c, &head->sender, &head->sender_proc);
 	head->sender.port = 0;
-	head->type = get(&c, 1);
-	if (c.bad)
+	head->type = get(c, 1);
+	return !c->bad;
+}
+
+void
+hm_head_parse(struct hm_head *head, const unsigned char *p, size_t len)
+{
+	struct cursor c = {p + HM_HEAD_DEST, p + len, false};
+
+	(void)parse(head, &c, p, len);
+}
+
+static int
+check_ids(struct hm_head *head, const struct hm_head_known *known,
+    struct hm_error *err)
+{
+	bool dest = false, sender = false;
+
+	if (known != NULL) {
+		dest = slice_is(head->dest_proc, known->dest.p, known->dest.n);
+		sender = slice_is(
+		    head->sender_proc, known->sender.p, known->sender.n);
+	}
+	head->known = dest && sender;
+	if (check_id(&head->dest, dest, err) == -1)
+		return -1;
+	return check_id(&head->sender, sender, err);
+}
+
+int
+hm_head_read(struct hm_head *head, const unsigned char *p, size_t len,
+    struct hm_error *err)
+{
+	return hm_head_read_known(head, p, len, NULL, err);
+}
+
+int
+hm_head_read_known(struct hm_head *head, const unsigned char *p, size_t len,
+    const struct hm_head_known *known, struct hm_error *err)
+{
+	struct cursor c = {p + HM_HEAD_DEST, p + len, false};
+
+	if (len < HM_HEAD_MIN || len > HM_HEAD_MAX)
+		return hm_fail(
+		    err, EPROTO, "message with a head of %zu bytes", len);
+	if (!parse(head, &c, p, len))
 		return malformed(err);
-	if (check_id(&head->dest, err) == -1 ||
-	    check_id(&head->sender, err) == -1)
+	if (check_ids(head, known, err) == -1)
 		return -1;
 	if (!type_fits(head->type))
 		return refuse("type", head->type, err);

@@ -82,6 +82,7 @@ enum hm_record_type {
 /* A new head leaves room for the reason it may come back with. */
 #define HM_HEAD_ROOM (HM_HEAD_MAX - 512)
 
+/* Each in one expression or run of stores, which compilers make one move. */
 static inline void
 hm_put16(unsigned char *p, uint16_t n)
 {
@@ -91,8 +92,10 @@ hm_put16(unsigned char *p, uint16_t n)
 static inline void
 hm_put32(unsigned char *p, uint32_t n)
 {
-	hm_put16(p, (uint16_t)(n >> 16));
-	hm_put16(p + 2, (uint16_t)n);
+	p[0] = (unsigned char)(n >> 24);
+	p[1] = (unsigned char)(n >> 16);
+	p[2] = (unsigned char)(n >> 8);
+	p[3] = (unsigned char)n;
 }
 static inline void
 hm_put64(unsigned char *p, uint64_t n)
@@ -108,12 +111,16 @@ hm_get16(const unsigned char *p)
 static inline uint32_t
 hm_get32(const unsigned char *p)
 {
-	return (uint32_t)hm_get16(p) << 16 | hm_get16(p + 2);
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
+	       (uint32_t)p[2] << 8 | p[3];
 }
 static inline uint64_t
 hm_get64(const unsigned char *p)
 {
-	return (uint64_t)hm_get32(p) << 32 | hm_get32(p + 4);
+	return (uint64_t)p[0] << 56 | (uint64_t)p[1] << 48 |
+	       (uint64_t)p[2] << 40 | (uint64_t)p[3] << 32 |
+	       (uint64_t)p[4] << 24 | (uint64_t)p[5] << 16 |
+	       (uint64_t)p[6] << 8 | p[7];
 }
 
 /* A record's header. */
@@ -172,6 +179,13 @@ struct hm_head {
 	struct hm_slice type;
 	struct hm_slice headers, errors; /* from their count byte on */
 	size_t len;			 /* of the whole head */
+	bool known;			 /* both procs are the known ones */
+};
+
+/* dest_proc and sender_proc of a head that was accepted before: where they
+ * stand again they need no second look. */
+struct hm_head_known {
+	struct hm_slice dest, sender;
 };
 
 /* Reads and checks a head of exactly len bytes: lengths, names, type, headers
@@ -179,6 +193,11 @@ struct hm_head {
  * -1 with a sentence (EPROTO). */
 int hm_head_read(struct hm_head *head, const unsigned char *p, size_t len,
     struct hm_error *err);
+/* The same, with what is known; NULL: nothing. */
+int hm_head_read_known(struct hm_head *head, const unsigned char *p, size_t len,
+    const struct hm_head_known *known, struct hm_error *err);
+/* Reads a head that was accepted before, up to its type. */
+void hm_head_parse(struct hm_head *head, const unsigned char *p, size_t len);
 /* Writes a head; headers as key, value pairs.  The length, or -1: EMSGSIZE
  * over HM_HEAD_ROOM. */
 struct hm_head_source {
@@ -197,10 +216,13 @@ void hm_idref_copy(
 
 /* The envelope as the link layers see it. */
 struct hm_envelope {
-	unsigned char *payload; /* from malloc */
+	unsigned char *payload; /* from malloc, or inside */
 	size_t payload_len;
 	size_t head_len;
+	size_t head_room;	  /* bytes there are at head */
 	unsigned char *head;	  /* in bytes, or from malloc once it grew */
+	struct blocks *blocks;	  /* what the envelope is from; NULL: malloc */
+	bool inside;		  /* payload is in bytes as well */
 	bool anonymous;		  /* the sender is to be set by post */
 	struct hm_envelope *next; /* whoever owns it may queue it */
 	struct hm_source *source; /* where it came from, for its settlement */
@@ -210,10 +232,17 @@ struct hm_envelope {
 	unsigned char bytes[];
 };
 
-/* An envelope of a head that hm_head_read accepted, with room for its payload
- * not filled yet (payload is NULL, payload_len 0). */
+/* An envelope of a head that hm_head_read accepted, without its payload yet
+ * (payload is NULL, payload_len 0). */
 struct hm_envelope *hm_envelope_from_head(
     const unsigned char *head, size_t len);
+/* The same, and at payload is room for so many bytes; a small one is in the
+ * envelope itself. */
+struct hm_envelope *hm_envelope_with_room(
+    const unsigned char *head, size_t len, size_t room);
+/* Another envelope of the same head, which takes the payload over (a small one
+ * is copied); env is left without, for whoever frees it. */
+struct hm_envelope *hm_envelope_take_over(struct hm_envelope *env);
 /* For one that is kept for its head, to be answered and settled. */
 void hm_envelope_drop_payload(struct hm_envelope *env);
 /* Rewrites the sender.  0, or -1 EMSGSIZE, ENOMEM. */

@@ -130,6 +130,33 @@ test_refused(void)
 	CHECK(hm_addr_parse(&addr, "unix:/\xff", 0, &err) == -1);
 }
 
+/* They are looked at eight at a time: each byte at each place. */
+static void
+test_bytes(void)
+{
+	char text[19];
+	size_t len, at;
+	int byte;
+
+	for (len = 1; len <= sizeof text; len++) {
+		memset(text, 'a', sizeof text);
+		for (at = 0; at < len; at++) {
+			for (byte = 0; byte < 256; byte++) {
+				text[at] = (char)byte;
+				CHECK(
+				    hm_addr_text_valid(text, len) ==
+				    (byte >= ' ' && byte < 127 && byte != ','));
+			}
+			text[at] = 'a';
+		}
+		if (len < 2)
+			continue;
+		memcpy(text + len - 2, "\xc3\xa9", 2);
+		CHECK(hm_addr_text_valid(text, len));
+		CHECK(!hm_addr_text_valid(text, len - 1));
+	}
+}
+
 static void
 test_limits(void)
 {
@@ -256,5 +283,6 @@ main(void)
 	test_kinds();
 	test_any_v6();
 	test_any_text();
+	test_bytes();
 	return 0;
 }
