@@ -55,7 +55,8 @@ LIB = \
 	lib/route/accept.c lib/route/dial.c lib/route/forward.c \
 	lib/route/home.c lib/route/limits.c lib/route/names.c \
 	lib/route/outgoing.c lib/route/passage.c lib/route/peer.c \
-	lib/route/resume.c lib/route/router.c \
+	lib/route/progress.c \
+	lib/route/resume.c lib/route/router.c lib/route/way.c \
 	lib/proc/actor.c lib/proc/agent.c lib/proc/call.c lib/proc/proc.c \
 	lib/boot/boot.c lib/boot/bulk.c lib/boot/callback.c lib/boot/child.c \
 	lib/boot/exec.c lib/boot/frames.c lib/boot/handle.c lib/boot/init.c \

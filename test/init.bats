@@ -4,6 +4,13 @@
 
 load helper
 
+# Once, before tests that run side by side want it.
+setup_file() {
+	if [ "$(id -u)" -eq 0 ] && command -v runc >/dev/null; then
+		make -s -C "$BATS_TEST_DIRNAME/.." static >&2
+	fi
+}
+
 # The words before CMD that make it PID 1 of a namespace.
 namespace() {
 	local how
@@ -205,10 +212,6 @@ bundle() {
 
 	[ "$(id -u)" -eq 0 ] || skip "not root: runc needs it"
 	command -v runc >/dev/null || skip "no runc (test/setup ci installs it)"
-	if [ ! -x "$bin/proc-spawn" ] || [ -n "$(find "$ROOT/lib" "$ROOT/bin" \
-	    -name '*.[ch]' -newer "$bin/proc-spawn" -print -quit)" ]; then
-		(cd "$ROOT" && make -s static) >make.out 2>&1 || cat make.out
-	fi
 	mkdir -p "$1/rootfs/bin" "$1/rootfs/proc" "$1/rootfs/dev" "$1/rootfs/run"
 	cp "$bin"/* "$1/rootfs/bin"
 	cc -static -o "$1/rootfs/bin/orphans" "$ROOT/test/drivers/orphans.c"

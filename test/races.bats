@@ -12,35 +12,35 @@ races() {
 }
 
 @test "a proc ends by itself while it is terminated" {
-	races -n 8 exit
+	races -n 4 exit
 }
 
 @test "a proc is terminated while it starts" {
-	races -n 8 start
+	races -n 4 start
 }
 
 @test "kill, terminate, wait and a crash at once: one status for all" {
-	races -n 8 crash
+	races -n 4 crash
 }
 
 @test "the name is taken again the instant it is free" {
-	races -n 6 name
+	races -n 3 name
 }
 
 @test "the callback comes when the ready timeout does" {
-	races -n 8 late
+	races -n 4 late
 }
 
 @test "a signal at any moment of the start of a wrapper" {
-	races -n 12 signal
+	races -n 6 signal
 }
 
 @test "procs that do not want to end" {
-	races -n 8 rude
+	races -n 3 rude
 }
 
-@test "the last line before an abort is in the status, 60 of 60" {
-	races -n 3 words
+@test "the last line before an abort is in the status, 20 of 20" {
+	races -n 1 words
 }
 
 @test "500 by one proc-spawn: called, and ended" {

@@ -103,7 +103,7 @@ struct link {
 	struct settle_range ranges[LINK_RANGES]; /* delivered, not said yet */
 	size_t nranges;
 	uint64_t moved; /* counter: the peer settled or granted something */
-	bool dead;	  /* lost for good: nothing is sent any more */
+	bool dead;	/* lost for good: nothing is sent any more */
 };
 
 /* The pool gives at most LINK_WINDOW_MIN. */

@@ -66,8 +66,8 @@ greeted(struct conn *conn, const struct hm_hello *hello, struct hm_error *err)
 		if (conn->transport == HM_TRANSPORT_TCP &&
 		    (strncmp(id, "tcp:", 4) != 0 ||
 			router_owns(router, hello->addr)))
-			return hm_fail(err, EPROTO,
-			    "peer greets as %.100s over TCP", id);
+			return hm_fail(
+			    err, EPROTO, "peer greets as %.100s over TCP", id);
 		memcpy(peer->id, id, sizeof id);
 	}
 	peer->dialed = true;

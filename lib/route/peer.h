@@ -128,7 +128,7 @@ struct hm_router {
 	struct hm_timer lazy, tick, close_timer;
 	unsigned generation;
 	bool open_to_all, relay, sealed, closing, progress;
-	bool attaches; /* all goes to the uplink, or nowhere */
+	bool attaches;	   /* all goes to the uplink, or nowhere */
 	uint32_t uid, pid; /* this process's: what it vouches for */
 	int reserve_fd;	   /* given up to refuse when descriptors run out */
 	/* home */
@@ -188,13 +188,29 @@ int listener_add(struct hm_router *router, int fd, const struct hm_addr *addr);
 void listeners_close(struct hm_router *router);
 void conn_bury(struct hm_router *router, struct conn *conn);
 
-/* forward.c */
-extern const struct link_ops peer_link_ops;
+/* progress.c */
+/* Does something wait for peer now?  Then its time begins, and the tick runs.
+ */
+void peer_waits(struct peer *peer);
+void progress_tick(void *router);
+
+/* way.c */
+/* -1 with a sentence made of a slice and a text. */
+int no_way(struct hm_error *err, const char *fmt, const struct hm_slice *a,
+    const char *b);
 /* Where a destination leads: 0 and one of *peer, *local; else the words why
  * not, in err. from may be NULL (posted here). */
 int route(struct hm_router *router, const struct hm_head *head,
     const struct peer *from, struct peer **peer, struct router_local **local,
     struct hm_error *err);
+/* Unix addresses mean nothing on another machine: 0, or -1 with a sentence. */
+int check_reach(
+    const struct hm_head *head, const struct peer *to, struct hm_error *err);
+/* May a message with this sender come over this link? */
+bool sender_fits(const struct peer *peer, const struct hm_head *head);
+
+/* forward.c */
+extern const struct link_ops peer_link_ops;
 /* passage.c */
 struct passage *passage_find(struct peer *from, uint64_t number);
 void passage_end(struct peer *from, struct passage *passage);

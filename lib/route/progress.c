@@ -1,0 +1,80 @@
+/*
+ * Progress: what waits too long for a peer that takes nothing is returned.
+ *
+ * The time begins when something waits, however long the peer was idle before,
+ * and anew with everything it settles or grants.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "route/peer.h"
+
+/* What must be retried or given up is looked at so often, while there is any.
+ */
+#define TICK_MS 250
+
+void
+peer_waits(struct peer *peer)
+{
+	struct hm_router *router = peer->router;
+	bool waits = !link_idle(&peer->link) || peer->outgoing != NULL;
+
+	if (waits && !peer->waits)
+		peer->progress = hm_loop_now(router->loop);
+	peer->waits = waits;
+	if (waits && !hm_timer_running(&router->tick))
+		(void)hm_timer_start(router->loop, &router->tick, TICK_MS);
+}
+
+/* A peer that has taken nothing for too long loses what waits for it. */
+static void
+check_progress(struct peer *peer, uint64_t now)
+{
+	struct hm_router *router = peer->router;
+	uint64_t timeout = router->limits.delivery_timeout;
+	struct settlement how = {HM_TIMED_OUT, {NULL, 0},
+	    {router_id(router), strlen(router_id(router))}, false};
+	char why[HM_ERROR_TEXT];
+
+	if (peer->seen != peer->link.moved) {
+		peer->seen = peer->link.moved;
+		peer->progress = now;
+	}
+	if (timeout == 0 || now - peer->progress < timeout)
+		return;
+	snprintf(why, sizeof why, "%s took nothing for %llu ms%s%s",
+	    peer->kind == PEER_NAME ? peer->name : peer->addr,
+	    (unsigned long long)timeout, peer->trouble[0] == '\0' ? "" : ": ",
+	    peer->trouble);
+	how.reason.p = why;
+	how.reason.n = strlen(why);
+	peer->progress = now;
+	home_return_now(peer, 0, &how);
+	link_unpump(&peer->link);
+	link_return_parked(&peer->link, 0, &how);
+}
+
+void
+progress_tick(void *arg)
+{
+	struct hm_router *router = arg;
+	uint64_t now = hm_loop_now(router->loop);
+	struct peer *peer, *next;
+	bool again = false;
+
+	for (peer = router->peers; peer != NULL; peer = next) {
+		next = peer->next;
+		if (peer->conn != NULL && peer->link.window < LINK_WINDOW_MIN) {
+			router_reclaim(router);
+			peer_due(peer, true);
+			again = true;
+		}
+		peer_waits(peer);
+		if (!peer->waits)
+			continue;
+		check_progress(peer, now);
+		again = true;
+	}
+	if (again)
+		(void)hm_timer_start(router->loop, &router->tick, TICK_MS);
+}
