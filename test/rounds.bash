@@ -103,6 +103,9 @@ from_now() {
 took_over() {
 	took=$(($(now) - killed))
 	[ "$took" -gt $(($1 + slack)) ] || return 1
+	[ "$took" -gt $(($1 + slack + $(late) - killed_late)) ] || return 1
+	# Where all stood still this may have woken up before the ticker did.
+	sleep 0.2
 	[ "$took" -gt $(($1 + slack + $(late) - killed_late)) ]
 }
 
