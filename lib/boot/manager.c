@@ -110,20 +110,25 @@ has_ended(struct process *p)
 	return done == -1 || info.si_pid == p->pid;
 }
 
-/* Leaders that have ended: what they said is heard, then they are reaped. */
+/* Leaders that have ended: what they said is heard, then they are reaped.  One
+ * that is seen ended only after the hearing may have spoken since, and waits
+ * for the next. */
 static void
 reap_leaders(struct process_manager *m)
 {
 	struct process *p;
-	bool drained = false;
+	bool any = false;
 
 	for (p = first(m); p != NULL; p = next(p)) {
-		if (p->pid == 0 || !has_ended(p))
-			continue;
-		if (!drained)
-			callbacks_drain(&m->callbacks);
-		drained = true;
-		process_reap(p);
+		p->exited = p->pid != 0 && has_ended(p);
+		any = any || p->exited;
+	}
+	if (!any)
+		return;
+	callbacks_drain(&m->callbacks);
+	for (p = first(m); p != NULL; p = next(p)) {
+		if (p->exited && p->pid != 0)
+			process_reap(p);
 	}
 }
 

@@ -27,6 +27,7 @@ struct process {
 	uint64_t ready_timeout;
 	enum press press;
 	uint64_t term_at, kill_at;
+	bool exited;	   /* the leader is seen ended, and not reaped */
 	bool ended;	   /* the leader was reaped, the tree may still live */
 	uint64_t ended_at; /* of the loop's clock */
 	int status, lost;  /* what waitpid said, or why it could not */
