@@ -10,15 +10,6 @@ writer() {
 	    "$1" 2>/dev/null
 }
 
-# stands_still FILE: it has grown, and grows no longer.
-stands_still() {
-	local before
-
-	before=$(wc -l <"$1")
-	sleep 0.5
-	[ "$before" -gt 0 ] && [ "$before" -eq "$(wc -l <"$1")" ]
-}
-
 # stopped_receiver NAME: a msg-recv that is stopped, its pid in $R.
 stopped_receiver() {
 	background "$1" msg-recv --ready-fd 9 "$@" 9>"$1.ready"

@@ -350,3 +350,14 @@ driver() {
 	fi
 	echo "$DRIVERS/$1"
 }
+
+# stands_still FILE: it has grown, and grows no longer.  That nothing comes can
+# only be seen over a time; wait_for asks until it is so.
+stands_still() {
+	local before
+
+	before=$(wc -l <"$1")
+	[ "$before" -gt 0 ] || return
+	sleep 0.5
+	[ "$before" -eq "$(wc -l <"$1")" ]
+}

@@ -209,15 +209,7 @@ receive() {
 	bash -c 'i=0; while printf "%01000d\n" "$i"; do i=$((i + 1)); echo "$i" >&4; done' \
 	    4>progress 2>/dev/null 3>&- | msg-send r >s.out 2>s.err 3>&- &
 	local s=$!
-	settled() {
-		local before after
-
-		before=$(wc -l <progress)
-		sleep 0.5
-		after=$(wc -l <progress)
-		[ "$before" -gt 0 ] && [ "$before" -eq "$after" ]
-	}
-	wait_for 30 settled
+	wait_for 30 stands_still progress
 	[ "$(wc -l <progress)" -lt 20000 ]
 	kill -CONT "$PID"
 	local n

@@ -384,3 +384,15 @@ load helper
 	try 0 msg-call w2 x
 	is "$output" -w
 }
+
+@test "ended while it is reserved: it is not started any more, the others are" {
+	start_host
+	background s proc-spawn -n 300 w proc-boot --lines cat
+	# The names are there long before the last of them runs.
+	wait_for 10 proc-reap w299
+	ends 1 "$PID" 60
+	has "$(cat s.err)" "'w299' was not started any more"
+	try 1 proc-stat w299
+	try 0 proc-reap --all
+	has "$output" 'attempted=299 ok=299 failed=0'
+}

@@ -47,8 +47,7 @@ find_ward(struct supervisor *sup, const char *name)
 	unsigned i;
 
 	for (i = 0; i < sup->job->count; i++) {
-		if (strcmp(sup->wards[i].id.proc, name) == 0 &&
-		    sup->wards[i].handle != NULL)
+		if (strcmp(sup->wards[i].id.proc, name) == 0)
 			return &sup->wards[i];
 	}
 	return NULL;
@@ -63,10 +62,14 @@ take_request(struct supervisor *sup, struct hm_actor *self,
 	struct ward *ward = find_ward(sup, name);
 	double timeout = hm_json_double(json, "timeout", 10);
 
-	if (ward == NULL)
+	if (ward == NULL || (ward->handle == NULL && ward->over))
 		return hm_refuse(self, "no proc '%s' here", name);
 	if (!(timeout >= 0 && timeout < 3e10))
 		return hm_refuse(self, "\"timeout\": not a number of seconds");
+	if (ward->handle == NULL) {
+		ward->cancelled = true;
+		return HM_TAKEN;
+	}
 	/* One that has ended is known to the host, or will be in a moment. */
 	if (kill_it)
 		(void)hm_handle_kill(ward->handle, reason, NULL);
@@ -74,15 +77,6 @@ take_request(struct supervisor *sup, struct hm_actor *self,
 		(void)hm_handle_terminate(
 		    ward->handle, (uint64_t)(timeout * 1000), reason, NULL);
 	return HM_TAKEN;
-}
-
-static bool
-is_trusted(const struct hm_envelope *msg)
-{
-	uint32_t uid = hm_envelope_uid(msg);
-
-	return (hm_envelope_flags(msg) & HM_ENV_REMOTE) == 0 &&
-	       (uid == 0 || uid == (uint32_t)geteuid());
 }
 
 static int
@@ -96,7 +90,7 @@ on_message(struct hm_actor *self, struct hm_envelope *msg)
 
 	if (!kill_it && strcmp(op, "terminate") != 0)
 		taken = hm_agent_handle(self, msg);
-	else if (!is_trusted(msg))
+	else if (!hm_agent_trusts(msg))
 		taken = hm_refuse(self,
 		    "'%s' is for this host's own uid and "
 		    "root",
@@ -118,7 +112,7 @@ on_return(struct hm_actor *self, struct hm_envelope *env)
 
 	hm_envelope_dest(env, &dest);
 	ward = find_ward(sup, dest.proc);
-	if (ward != NULL)
+	if (ward != NULL && ward->handle != NULL)
 		hm_handle_unheard(ward->handle);
 }
 
@@ -203,17 +197,23 @@ on_line_return(struct hm_actor *self, struct hm_envelope *env)
 	sinks_returned(&sup->sinks, &dest);
 }
 
-/* Lines for ports go over a link of their own: what their reader does not take
- * fills that one, and no status waits behind it. */
-static int
-attach_lines(struct supervisor *sup, struct hm_error *err)
+static struct hm_proc *
+attach_client(struct supervisor *sup, struct hm_error *err)
 {
 	struct hm_attach how;
 
 	memset(&how, 0, sizeof how);
 	how.host = sup->job->host;
 	how.limits = sup->job->limits;
-	sup->lines = hm_proc_attach(sup->loop, &how, err);
+	return hm_proc_attach(sup->loop, &how, err);
+}
+
+/* Lines for ports go over a link of their own: what their reader does not take
+ * fills that one, and no status waits behind it. */
+static int
+attach_lines(struct supervisor *sup, struct hm_error *err)
+{
+	sup->lines = attach_client(sup, err);
 	if (sup->lines == NULL)
 		return -1;
 	sup->sinks.from = hm_proc_spawn(sup->lines, "main", refuse, sup, err);
@@ -226,13 +226,9 @@ attach_lines(struct supervisor *sup, struct hm_error *err)
 static int
 attach(struct supervisor *sup, struct hm_error *err)
 {
-	struct hm_attach how;
 	struct hm_json *info;
 
-	memset(&how, 0, sizeof how);
-	how.host = sup->job->host;
-	how.limits = sup->job->limits;
-	sup->proc = hm_proc_attach(sup->loop, &how, err);
+	sup->proc = attach_client(sup, err);
 	if (sup->proc == NULL)
 		return -1;
 	sup->agent = hm_proc_spawn(sup->proc, "agent", on_message, sup, err);
@@ -364,7 +360,7 @@ static void
 spawn_ward(struct supervisor *sup, struct ward *ward)
 {
 	const struct job *job = sup->job;
-	bool none = sup->ending || sup->no_more;
+	bool none = sup->ending || sup->no_more || ward->cancelled;
 	const char *channel = sinks_channel(&sup->sinks);
 	char rank[64], count[64], log[HM_ID_TEXT + 32];
 	const char *env[VARIABLES_MAX] = {rank, count, NULL, NULL};

@@ -27,9 +27,10 @@ struct ward {
 	struct hm_handle *handle; /* NULL: it could not be started */
 	struct hm_error why;	  /* then */
 	struct hm_waiter waiter;
-	uint64_t port; /* of the host's answer, 0: none is awaited */
-	bool bound;    /* a proc at the host */
-	bool told;     /* the front knows: ready, or failed */
+	uint64_t port;	/* of the host's answer, 0: none is awaited */
+	bool bound;	/* a proc at the host */
+	bool told;	/* the front knows: ready, or failed */
+	bool cancelled; /* to end before it was started */
 	bool over;
 };
 

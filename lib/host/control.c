@@ -23,20 +23,11 @@
 /* What a request leaves behind here (a watch, a wait) is smaller. */
 #define LASTING_MAX ((size_t)64 * 1024)
 
-static bool
-is_trusted(const struct hm_envelope *msg)
-{
-	uint32_t uid = hm_envelope_uid(msg);
-
-	return (hm_envelope_flags(msg) & HM_ENV_REMOTE) == 0 &&
-	       (uid == 0 || uid == (uint32_t)geteuid());
-}
-
 /* What procs printed is for those only who may do more than look. */
 static bool
 wants_tail(const struct request *req)
 {
-	return is_trusted(req->msg) && hm_json_bool(req->json, "tail", false);
+	return hm_agent_trusts(req->msg) && hm_json_bool(req->json, "tail", false);
 }
 
 int
@@ -331,7 +322,7 @@ operate(struct request *req, const char *name)
 	if (op == end)
 		return hm_fail_kind(&req->err, HM_ERR_INVALID, EINVAL,
 		    "no operation '%.32s'", name);
-	if (!is_trusted(req->msg) &&
+	if (!hm_agent_trusts(req->msg) &&
 	    (!op->open || hm_json_get(req->json, "set") != NULL))
 		return hm_fail_kind(&req->err, HM_ERR_DENIED, EPERM,
 		    hm_envelope_flags(req->msg) & HM_ENV_REMOTE
@@ -349,7 +340,7 @@ take_failure(struct request *req)
 	const char *why = hm_json_string(req->json, "error", NULL);
 
 	if (entry != NULL && why != NULL &&
-	    !hm_json_bool(req->json, "ok", true) && is_trusted(req->msg))
+	    !hm_json_bool(req->json, "ok", true) && hm_agent_trusts(req->msg))
 		reap_failed(entry, why);
 }
 

@@ -13,9 +13,8 @@
 #include "proc/agent.h"
 #include "proc/proc_private.h"
 
-/* Own uid or root, on this machine. */
-static bool
-may_stop(const struct hm_envelope *msg)
+bool
+hm_agent_trusts(const struct hm_envelope *msg)
 {
 	uint32_t uid = hm_envelope_uid(msg);
 
@@ -31,7 +30,7 @@ stop(struct hm_actor *self, const struct hm_envelope *msg,
 	const char *reason = hm_json_string(json, "reason", "asked to");
 	static const char ok[] = "{\"ok\":true}";
 
-	if (!may_stop(msg))
+	if (!hm_agent_trusts(msg))
 		return hm_refuse(self, "uid %lu may not stop proc '%s'",
 		    (unsigned long)hm_envelope_uid(msg), proc->id.proc);
 	(void)hm_reply_typed(self, msg, "application/json", ok, sizeof ok - 1);

@@ -4,6 +4,8 @@
 #ifndef HM_AGENT_H
 #define HM_AGENT_H
 
+#include <stdbool.h>
+
 #include <hostmux/proc.h>
 
 /*
@@ -14,5 +16,7 @@
 int hm_agent_install(struct hm_proc *proc, struct hm_error *err);
 /* Its handler, for an actor that answers these too. */
 int hm_agent_handle(struct hm_actor *self, struct hm_envelope *msg);
+/* Is msg from the own uid or root, on this machine? */
+bool hm_agent_trusts(const struct hm_envelope *msg);
 
 #endif
