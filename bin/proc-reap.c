@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proc/agent.h"
+#include "tool/row.h"
 #include "tool/tool.h"
 
 #define OPT_ALL 256
@@ -205,20 +207,6 @@ write_request(
 	return status;
 }
 
-/* The answer itself is the object. */
-static void
-print_json(const struct hm_json *object)
-{
-	struct hm_json_out out;
-	char *text;
-
-	hm_json_out_init(&out);
-	hm_json_put_value(&out, NULL, object);
-	text = hm_json_out_take(&out, NULL);
-	printf("%s\n", text == NULL ? "{}" : text);
-	free(text);
-}
-
 static void
 take_ended(const struct reap *reap, const struct hm_json *record)
 {
@@ -228,7 +216,7 @@ take_ended(const struct reap *reap, const struct hm_json *record)
 	if (hm_status_get(&status, record) == -1)
 		return;
 	if (reap->json) {
-		print_json(record);
+		row_print_json(record);
 		(void)fflush(stdout);
 		return;
 	}
@@ -330,31 +318,23 @@ ask(struct reap *reap, struct hm_proc *proc, char **names)
 	struct hm_json_out out;
 	struct hm_error err;
 	struct hm_id dest, reply;
-	struct hm_draft draft = {
-	    NULL, &dest, "application/json", 0, 0, &reply, NULL};
 	struct hm_actor *actor =
 	    hm_proc_spawn(proc, "main", on_answer, reap, &err);
-	struct hm_envelope *env = NULL;
-	char *text;
-	size_t len;
 	int status;
 
 	if (actor == NULL)
 		return tool_fail(&tool, &err);
 	hm_json_out_init(&out);
 	status = write_request(reap, &out, names, hm_proc_host(proc));
-	text = hm_json_out_take(&out, &len);
 	if (status != 0) {
-		free(text);
+		free(hm_json_out_take(&out, NULL));
 		return status;
 	}
 	hm_id_set(&dest, hm_proc_host(proc), "service", "host_agent", 0,
 	    HM_PORT_DEFAULT);
 	hm_port_id(actor, HM_PORT_DEFAULT, &reply);
 	hm_actor_on_return(actor, on_return);
-	if (text != NULL)
-		env = hm_envelope_wrap(&draft, text, len, &err);
-	if (env == NULL || hm_post_unchecked(actor, env) == -1) {
+	if (hm_post_json(actor, &dest, &reply, &out, false) == -1) {
 		(void)hm_fail(&err, ENOMEM, "no memory");
 		return tool_fail(&tool, &err);
 	}

@@ -21,6 +21,7 @@
 
 #include "base/sys.h"
 #include "boot/process.h"
+#include "proc/agent.h"
 
 /* A kill that has not ended it by then is reported. */
 #define STUCK_MS 5000
@@ -75,11 +76,6 @@ ask_agent(struct process *p)
 	struct hm_actor *from = manager_of(p)->config.from;
 	struct hm_json_out out;
 	struct hm_id dest;
-	struct hm_draft draft = {
-	    NULL, &dest, "application/json", 0, 0, NULL, NULL};
-	struct hm_envelope *env;
-	size_t len;
-	char *text;
 
 	if (p->base.status.agent[0] == '\0' || from == NULL ||
 	    hm_id_parse_dest(&dest, p->base.status.agent, "", NULL) == -1)
@@ -89,18 +85,7 @@ ask_agent(struct process *p)
 	hm_json_put_string(&out, "op", "stop");
 	hm_json_put_string(&out, "reason", p->base.status.reason);
 	hm_json_close(&out, '}');
-	text = hm_json_out_take(&out, &len);
-	if (text == NULL)
-		return -1;
-	env = hm_envelope_wrap(&draft, text, len, NULL);
-	if (env == NULL) {
-		free(text);
-		return -1;
-	}
-	if (hm_post_unchecked(from, env) == 0)
-		return 0;
-	hm_envelope_free(env);
-	return -1;
+	return hm_post_json(from, &dest, NULL, &out, false);
 }
 
 static void

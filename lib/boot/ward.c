@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "boot/ward.h"
+#include "proc/agent.h"
 
 /* Logs to a front that does not read are dropped beyond this. */
 #define FRONT_LOG_MAX ((size_t)64 * 1024)
@@ -134,27 +135,16 @@ static int
 post(struct supervisor *sup, struct hm_json_out *out, struct ward *ward)
 {
 	struct hm_id dest, reply;
-	struct hm_draft draft = {
-	    NULL, &dest, "application/json", 0, 0, NULL, NULL};
-	struct hm_envelope *env = NULL;
-	size_t len;
-	char *text;
 
 	hm_json_close(out, '}');
 	hm_id_set(&dest, sup->host_id, "service", "host_agent", 0, 0);
 	if (ward != NULL) {
 		ward->port = hm_port_open(sup->agent, on_answer, true);
 		hm_port_id(sup->agent, ward->port, &reply);
-		draft.reply_to = &reply;
 	}
-	text = hm_json_out_take(out, &len);
-	if (text != NULL)
-		env = hm_envelope_wrap(&draft, text, len, NULL);
-	if (env != NULL && hm_post_unchecked(sup->agent, env) == 0)
+	if (hm_post_json(sup->agent, &dest, ward == NULL ? NULL : &reply, out,
+		false) == 0)
 		return 0;
-	if (env == NULL)
-		free(text);
-	hm_envelope_free(env);
 	if (ward != NULL) {
 		hm_port_close(sup->agent, ward->port);
 		ward->port = 0;

@@ -22,23 +22,7 @@ int
 host_post(struct hm_host *host, const struct hm_id *dest,
     const struct hm_id *reply_to, struct hm_json_out *out, bool checked)
 {
-	struct hm_draft draft = {hm_actor_id(host->agent), dest,
-	    "application/json", (unsigned)host->limits.ttl, 0, reply_to, NULL};
-	struct hm_envelope *env;
-	size_t len;
-	char *text = hm_json_out_take(out, &len);
-
-	if (text == NULL)
-		return -1;
-	env = hm_envelope_wrap(&draft, text, len, NULL);
-	if (env == NULL) {
-		free(text);
-		return -1;
-	}
-	if ((checked ? hm_post : hm_post_unchecked)(host->agent, env) == 0)
-		return 0;
-	hm_envelope_free(env);
-	return -1;
+	return hm_post_json(host->agent, dest, reply_to, out, checked);
 }
 
 /* The procs in this process have names too. */

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 
+#include <hostmux/json.h>
 #include <hostmux/proc.h>
 
 /*
@@ -16,6 +17,12 @@
 int hm_agent_install(struct hm_proc *proc, struct hm_error *err);
 /* Its handler, for an actor that answers these too. */
 int hm_agent_handle(struct hm_actor *self, struct hm_envelope *msg);
+/*
+ * Posts out, a whole object, from actor, bounded if checked (hm_post); out is
+ * taken in any case.  0, or -1 with errno.
+ */
+int hm_post_json(struct hm_actor *actor, const struct hm_id *dest,
+    const struct hm_id *reply_to, struct hm_json_out *out, bool checked);
 /* Is msg from the own uid or root, on this machine? */
 bool hm_agent_trusts(const struct hm_envelope *msg);
 

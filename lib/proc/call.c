@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/sys.h"
+#include "proc/agent.h"
 #include "proc/proc_private.h"
 
 /* A call under way, on the stack of who waits. */
@@ -145,6 +146,29 @@ hm_control(struct hm_actor *actor, const char *request, uint64_t timeout,
 		return NULL;
 	}
 	return json;
+}
+
+int
+hm_post_json(struct hm_actor *actor, const struct hm_id *dest,
+    const struct hm_id *reply_to, struct hm_json_out *out, bool checked)
+{
+	struct hm_draft draft = {&actor->id, dest, "application/json",
+	    (unsigned)actor->proc->limits.ttl, 0, reply_to, NULL};
+	struct hm_envelope *env = NULL;
+	size_t len;
+	char *text = hm_json_out_take(out, &len);
+
+	if (text != NULL)
+		env = hm_envelope_wrap(&draft, text, len, NULL);
+	if (env == NULL) {
+		free(text);
+		errno = ENOMEM;
+		return -1;
+	}
+	if ((checked ? hm_post : hm_post_unchecked)(actor, env) == 0)
+		return 0;
+	hm_envelope_free(env);
+	return -1;
 }
 
 int

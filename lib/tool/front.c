@@ -16,6 +16,7 @@
 #include "boot/talk.h"
 #include "boot/warden.h"
 #include "tool/front.h"
+#include "tool/row.h"
 
 /* Last lines shown of a proc that failed to spawn. */
 #define TAIL_SHOWN 10
@@ -49,19 +50,13 @@ status_of(struct front *front, const struct hm_json *line)
 static void
 take_ready(struct front *front, const struct hm_json *line)
 {
-	struct hm_json_out out;
 	const char *cells[5];
 	uint64_t pid = 0;
-	char number[24], *text;
+	char number[24];
 
 	front->ready++;
 	if (front->json) {
-		hm_json_out_init(&out);
-		hm_json_put_value(&out, NULL, line);
-		text = hm_json_out_take(&out, NULL);
-		if (text != NULL)
-			(void)puts(text);
-		free(text);
+		row_print_json(line);
 	} else if (front->table != NULL) {
 		(void)hm_json_u64(line, "pid", &pid);
 		(void)snprintf(
