@@ -100,24 +100,34 @@ on_timer(void *arg)
 	conn_end(conn, &err);
 }
 
+/* Takes fd, watched for events; the greeting has ms.  NULL: ENOMEM. */
+static struct conn *
+conn_start(struct conn *conn, int fd, short events, uint64_t ms)
+{
+	if (conn != NULL &&
+	    hm_watch_start(conn->loop, &conn->watch, fd, events) == 0 &&
+	    hm_timer_start(conn->loop, &conn->timer, ms) == 0)
+		return conn;
+	if (conn != NULL) {
+		hm_watch_stop(conn->loop, &conn->watch);
+		conn->watch.fd = -1;
+		conn_free(conn);
+	}
+	(void)close(fd);
+	errno = ENOMEM;
+	return NULL;
+}
+
 struct conn *
 conn_accepted(struct hm_loop *loop, struct chunk_arena *arena, int fd,
     enum hm_transport transport, uint64_t ms, const struct conn_ops *ops,
     void *owner)
 {
-	struct conn *conn = conn_new(loop, arena, transport, ops, owner);
+	struct conn *conn = conn_start(
+	    conn_new(loop, arena, transport, ops, owner), fd, POLLIN, ms);
 
-	if (conn == NULL || hm_watch_start(loop, &conn->watch, fd, POLLIN) ||
-	    hm_timer_start(loop, &conn->timer, ms)) {
-		(void)close(fd);
-		if (conn != NULL) {
-			hm_watch_stop(loop, &conn->watch);
-			conn->watch.fd = -1;
-			conn_free(conn);
-		}
-		errno = ENOMEM;
+	if (conn == NULL)
 		return NULL;
-	}
 	conn->state = CONN_ACCEPTED;
 	sys_tune(fd, transport);
 	if (transport == HM_TRANSPORT_UNIX)
@@ -135,15 +145,9 @@ conn_dial(struct hm_loop *loop, struct chunk_arena *arena,
 
 	if (fd == -1)
 		return NULL;
-	conn = conn_new(loop, arena, addr->transport, ops, owner);
-	if (conn == NULL || hm_watch_start(loop, &conn->watch, fd, POLLOUT) ||
-	    hm_timer_start(loop, &conn->timer, ms)) {
-		(void)close(fd);
-		if (conn != NULL) {
-			hm_watch_stop(loop, &conn->watch);
-			conn->watch.fd = -1;
-			conn_free(conn);
-		}
+	conn = conn_start(conn_new(loop, arena, addr->transport, ops, owner),
+	    fd, POLLOUT, ms);
+	if (conn == NULL) {
 		(void)hm_fail(err, ENOMEM, "no memory");
 		return NULL;
 	}

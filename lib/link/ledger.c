@@ -96,9 +96,9 @@ ledger_add(struct ledger *ledger, uint64_t number, struct hm_source *source,
 	return 0;
 }
 
-/* Index (from start) of the entry that holds number, or len. */
+/* Index (from start) of the first entry that ends behind number, or len. */
 static size_t
-find(const struct ledger *ledger, uint64_t number)
+lower_bound(const struct ledger *ledger, uint64_t number)
 {
 	const struct ledger_entry *entries = ledger->entries + ledger->start;
 	size_t low = 0, high = ledger->len, mid;
@@ -110,9 +110,19 @@ find(const struct ledger *ledger, uint64_t number)
 		else
 			high = mid;
 	}
-	if (low < ledger->len && entries[low].first > number)
-		return ledger->len;
 	return low;
+}
+
+/* Index (from start) of the entry that holds number, or len. */
+static size_t
+find(const struct ledger *ledger, uint64_t number)
+{
+	size_t at = lower_bound(ledger, number);
+
+	if (at < ledger->len &&
+	    ledger->entries[ledger->start + at].first > number)
+		return ledger->len;
+	return at;
 }
 
 /* Takes entry i out of the array, moving its shorter side. */
@@ -233,19 +243,13 @@ ledger_forget(struct ledger *ledger, uint64_t number)
 uint64_t
 ledger_next(const struct ledger *ledger, uint64_t number)
 {
-	const struct ledger_entry *entries = ledger->entries + ledger->start;
-	size_t low = 0, high = ledger->len, mid;
+	size_t at = lower_bound(ledger, number);
+	uint64_t first;
 
-	while (low < high) {
-		mid = low + (high - low) / 2;
-		if (entries[mid].first + entries[mid].count <= number)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	if (low == ledger->len)
+	if (at == ledger->len)
 		return UINT64_MAX;
-	return entries[low].first > number ? entries[low].first : number;
+	first = ledger->entries[ledger->start + at].first;
+	return first > number ? first : number;
 }
 
 bool

@@ -80,6 +80,23 @@ on_lost(void *arg, const char *why)
 		lost_for_good(proc, "no memory");
 }
 
+static void
+proc_init(struct hm_proc *proc, struct hm_loop *loop,
+    const struct hm_limits *limits)
+{
+	if (limits != NULL)
+		proc->limits = *limits;
+	else
+		hm_limits_init(&proc->limits);
+	proc->loop = loop;
+	proc->next_port = HM_PORT_FIRST;
+	proc->local.deliver = proc_deliver;
+	proc->local.progress = on_progress;
+	proc->local.returned = proc_returned;
+	proc->task.fn = proc_drain;
+	proc->task.arg = proc;
+}
+
 static struct hm_proc *
 proc_new(
     struct hm_loop *loop, const struct hm_limits *limits, struct hm_error *err)
@@ -91,20 +108,8 @@ proc_new(
 		(void)hm_fail(err, ENOMEM, "no memory");
 		return NULL;
 	}
-	hm_limits_init(&proc->limits);
-	if (limits != NULL)
-		proc->limits = *limits;
-	proc->next_port = HM_PORT_FIRST;
-	proc->local.deliver = proc_deliver;
-	proc->local.progress = on_progress;
-	proc->local.returned = proc_returned;
-	proc->task.fn = proc_drain;
-	proc->task.arg = proc;
-	proc->loop = loop;
-	if (loop == NULL) {
-		proc->own_loop = true;
-		proc->loop = hm_loop_new(NULL, err);
-	}
+	proc->own_loop = loop == NULL;
+	proc_init(proc, loop == NULL ? hm_loop_new(NULL, err) : loop, limits);
 	if (proc->loop != NULL)
 		proc->router =
 		    router_new(proc->loop, &proc->limits, &ops, proc, err);
@@ -302,15 +307,8 @@ hm_proc_on_router(
 		(void)hm_fail(err, ENOMEM, "no memory");
 		return NULL;
 	}
+	proc_init(proc, router_loop(router), router_limits(router));
 	proc->router = router;
-	proc->loop = router_loop(router);
-	proc->limits = *router_limits(router);
-	proc->next_port = HM_PORT_FIRST;
-	proc->local.deliver = proc_deliver;
-	proc->local.progress = on_progress;
-	proc->local.returned = proc_returned;
-	proc->task.fn = proc_drain;
-	proc->task.arg = proc;
 	proc->local.max = ON_ROUTER_MAX;
 	proc->attach_state = 1;
 	if (proc_enter(proc, "", name, router_id(router)) == 0)

@@ -130,7 +130,7 @@ peer_for(struct hm_router *router, const struct router_greeting *g,
 	struct hm_error life;
 
 	if (g->kind == HM_HELLO_HOST) {
-		peer = peer_by_addr(router, g->addr, strlen(g->addr));
+		peer = peer_find(router, g->addr, strlen(g->addr));
 		/* It has begun another life; ours was the side that waited. */
 		if (peer != NULL && peer->resuming && !peer->dialed) {
 			(void)hm_fail(&life, ECONNRESET, "it came anew");
@@ -144,7 +144,7 @@ peer_for(struct hm_router *router, const struct router_greeting *g,
 		peer = peer_new(
 		    router, peer == NULL ? PEER_HOST : PEER_CROSS, "", g->addr);
 	} else {
-		peer = peer_by_name(router, g->name, strlen(g->name));
+		peer = peer_find(router, g->name, strlen(g->name));
 		if (peer != NULL && peer->reserved && peer->conn == NULL &&
 		    g->kind == HM_HELLO_BOOT)
 			return peer;

@@ -23,7 +23,7 @@ bool
 router_taken(const struct hm_router *router, const char *name)
 {
 	return find_local_name(router, name) ||
-	       peer_by_name(router, name, strlen(name)) != NULL;
+	       peer_find(router, name, strlen(name)) != NULL;
 }
 
 static struct peer *
@@ -62,7 +62,7 @@ router_bind(
 void
 router_unbind(struct hm_router *router, const char *name, const char *why)
 {
-	struct peer *peer = peer_by_name(router, name, strlen(name));
+	struct peer *peer = peer_find(router, name, strlen(name));
 	struct conn *conn;
 
 	if (peer == NULL)
@@ -105,7 +105,7 @@ int
 router_stats(const struct hm_router *router, const char *name,
     struct router_stats *stats)
 {
-	const struct peer *peer = peer_by_name(router, name, strlen(name));
+	const struct peer *peer = peer_find(router, name, strlen(name));
 
 	memset(stats, 0, sizeof *stats);
 	if (peer == NULL)

@@ -41,8 +41,8 @@ hashed(const struct peer *peer)
 	return peer->kind == PEER_NAME || peer->kind == PEER_HOST;
 }
 
-static struct peer *
-find(const struct hm_router *router, const char *name, size_t len)
+struct peer *
+peer_find(const struct hm_router *router, const char *name, size_t len)
 {
 	struct peer *peer = router->names[hash(name, len)];
 
@@ -50,18 +50,6 @@ find(const struct hm_router *router, const char *name, size_t len)
 	       (strlen(key(peer)) != len || memcmp(key(peer), name, len) != 0))
 		peer = peer->hash_next;
 	return peer;
-}
-
-struct peer *
-peer_by_name(const struct hm_router *router, const char *name, size_t len)
-{
-	return find(router, name, len);
-}
-
-struct peer *
-peer_by_addr(const struct hm_router *router, const char *addr, size_t len)
-{
-	return find(router, addr, len);
 }
 
 static void

@@ -82,7 +82,7 @@ struct peer {
 	bool waits;	   /* something does, to be written */
 	uint64_t progress; /* when that began, or anything moved last */
 	uint64_t seen;	   /* link.moved then */
-	uint64_t msgs_in, msgs_out, bytes_in, bytes_out, written_msgs;
+	uint64_t msgs_in, msgs_out, bytes_in, bytes_out;
 };
 
 #define PEER_BUCKETS 1024u
@@ -148,10 +148,9 @@ struct hm_router {
 /* peer.c */
 struct peer *peer_new(struct hm_router *router, enum peer_kind kind,
     const char *name, const char *addr);
-struct peer *peer_by_name(
+/* By its name (NAME) or the address it is known by (HOST). */
+struct peer *peer_find(
     const struct hm_router *router, const char *name, size_t len);
-struct peer *peer_by_addr(
-    const struct hm_router *router, const char *addr, size_t len);
 void peer_free(struct peer *peer);
 /* The end of a peer for good: everything of it is settled, its name free. */
 void peer_end(struct peer *peer, enum hm_outcome written, const char *why);

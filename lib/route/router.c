@@ -379,12 +379,6 @@ router_attach(struct hm_router *router, const struct router_attach *how,
 	return -1;
 }
 
-size_t
-router_links(const struct hm_router *router)
-{
-	return router->npeers;
-}
-
 int
 router_add_local(struct hm_router *router, struct router_local *local)
 {

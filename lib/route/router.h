@@ -128,7 +128,6 @@ struct router_stats {
 /* -1 if there is no such name. */
 int router_stats(const struct hm_router *router, const char *name,
     struct router_stats *stats);
-size_t router_links(const struct hm_router *router);
 
 /* A local proc: messages for "addr of ours",name end in deliver, which takes
  * env and has it settled (router_settle) sooner or later. */

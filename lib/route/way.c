@@ -56,7 +56,7 @@ route_away(struct hm_router *router, const struct hm_idref *dest,
 	via = route_via(router, text);
 	if (via == NULL)
 		via = text;
-	*peer = peer_by_addr(router, via, strlen(via));
+	*peer = peer_find(router, via, strlen(via));
 	if (far && !router->relay &&
 	    (*peer == NULL || (*peer)->kind == PEER_HOST) && *peer != from)
 		return no_way(err,
@@ -82,7 +82,7 @@ by_default(struct hm_router *router, const struct peer *from)
 
 	if (via == NULL || (from != NULL && from->remote && !router->relay))
 		return NULL;
-	peer = peer_by_addr(router, via, strlen(via));
+	peer = peer_find(router, via, strlen(via));
 	if (peer == NULL)
 		peer = peer_new(router, PEER_HOST, "", via);
 	return peer == from ? NULL : peer;
@@ -116,7 +116,7 @@ route(struct hm_router *router, const struct hm_head *head,
 	}
 	if (!own)
 		return route_away(router, dest, from, peer, err);
-	*peer = peer_by_name(router, dest->proc.p, dest->proc.n);
+	*peer = peer_find(router, dest->proc.p, dest->proc.n);
 	if (*peer == NULL)
 		*peer = by_default(router, from);
 	if (*peer == NULL)
