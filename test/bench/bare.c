@@ -223,8 +223,9 @@ flood(const char *addr, size_t unused, int fd)
 /* --- figures */
 
 static void
-ask(int link, size_t calls, unsigned percent)
+ask(const char *addr, size_t calls, unsigned percent)
 {
+	int link = attach(addr, "bench-asker");
 	char buf[FRAME_ROOM + BENCH_SIZE], *answer = bench_alloc(BUFFER);
 	size_t n = small(buf, BENCH_ECHO, "bench-asker");
 	struct bench_times times;
@@ -239,21 +240,6 @@ ask(int link, size_t calls, unsigned percent)
 	}
 	bench_times_print(&times, percent);
 	free(answer);
-}
-
-static void
-call(char **operands)
-{
-	struct bench_helper helper, idle;
-	size_t links = bench_number(operands[2]);
-
-	bench_begin(&helper, echo, operands[0], 0);
-	if (links > 0)
-		bench_begin(&idle, hold, operands[0], links);
-	ask(attach(operands[0], "bench-asker"), bench_number(operands[1]), 50);
-	if (links > 0)
-		bench_end(&idle);
-	bench_end(&helper);
 }
 
 /* The same over a pair of sockets with nothing in between. */
@@ -406,20 +392,6 @@ fanout(char **operands)
 	free(buf);
 }
 
-static void
-beside(char **operands)
-{
-	struct bench_helper echoes, flooded, floods;
-
-	bench_begin(&flooded, sink, operands[0], SIZE_MAX);
-	bench_begin(&echoes, echo, operands[0], 0);
-	bench_begin(&floods, flood, operands[0], 0);
-	ask(attach(operands[0], "bench-asker"), bench_number(operands[1]), 99);
-	bench_end(&floods);
-	bench_end(&echoes);
-	bench_end(&flooded);
-}
-
 /* A new link each time, and its first answer. */
 static void
 connects(char **operands)
@@ -448,21 +420,6 @@ connects(char **operands)
 	bench_times_print(&times, 50);
 	bench_end(&helper);
 	free(answer);
-}
-
-/* Links that do nothing, until stdin ends. */
-static void
-idle(char **operands)
-{
-	struct bench_helper helper;
-	char byte;
-
-	bench_begin(&helper, hold, operands[0], bench_number(operands[1]));
-	(void)puts("open");
-	(void)fflush(stdout);
-	while (read(STDIN_FILENO, &byte, 1) > 0)
-		;
-	bench_end(&helper);
 }
 
 /* A queue with nothing around it: one allocation and one copy a message. */
@@ -507,16 +464,15 @@ main(int argc, char **argv)
 {
 	static const struct bench_mode modes[] = {
 	    {"raw", "CALLS", 1, raw},
-	    {"call", "PATH CALLS IDLE_LINKS", 3, call},
 	    {"oneway", "PATH SIZE COUNT", 3, oneway},
 	    {"fanin", "PATH SENDERS COUNT", 3, fanin},
 	    {"fanout", "PATH COUNT", 2, fanout},
-	    {"beside", "PATH CALLS", 2, beside},
 	    {"connect", "PATH COUNT", 2, connects},
-	    {"idle", "PATH LINKS", 2, idle},
 	    {"local", "COUNT", 1, local},
 	    {NULL, NULL, 0, NULL},
 	};
 
-	return bench_main(modes, argc, argv);
+	static const struct bench_side side = {ask, echo, sink, flood, hold};
+
+	return bench_main(&side, modes, argc, argv);
 }

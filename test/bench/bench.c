@@ -248,21 +248,97 @@ fits(const struct bench_mode *mode, int argc, char **argv)
 			       : argc - 2 == mode->count;
 }
 
-int
-bench_main(const struct bench_mode *modes, int argc, char **argv)
-{
-	const struct bench_mode *mode;
+static const struct bench_side *side; /* of this program */
 
-	(void)signal(SIGPIPE, SIG_IGN);
-	bench_raise_limit();
-	for (mode = modes; mode->name != NULL; mode++) {
+/* PATH CALLS [IDLE_LINKS] */
+static void
+call(char **operands)
+{
+	struct bench_helper helper, idle;
+	size_t links = operands[2] == NULL ? 0 : bench_number(operands[2]);
+
+	if (links > 0 && side->hold == NULL)
+		bench_die("idle links");
+	bench_begin(&helper, side->echo, operands[0], 0);
+	if (links > 0)
+		bench_begin(&idle, side->hold, operands[0], links);
+	side->ask(operands[0], bench_number(operands[1]), 50);
+	if (links > 0)
+		bench_end(&idle);
+	bench_end(&helper);
+}
+
+static void
+beside(char **operands)
+{
+	struct bench_helper echoes, flooded, floods;
+
+	bench_begin(&flooded, side->sink, operands[0], SIZE_MAX);
+	bench_begin(&echoes, side->echo, operands[0], 0);
+	bench_begin(&floods, side->flood, operands[0], 0);
+	side->ask(operands[0], bench_number(operands[1]), 99);
+	bench_end(&floods);
+	bench_end(&echoes);
+	bench_end(&flooded);
+}
+
+/* Until stdin ends. */
+static void
+idle(char **operands)
+{
+	struct bench_helper helper;
+	char byte;
+
+	if (side->hold == NULL)
+		bench_die("idle links");
+	bench_begin(
+	    &helper, side->hold, operands[0], bench_number(operands[1]));
+	(void)puts("open");
+	(void)fflush(stdout);
+	while (read(STDIN_FILENO, &byte, 1) > 0)
+		;
+	bench_end(&helper);
+}
+
+static const struct bench_mode common[] = {
+    {"call", "PATH CALLS [IDLE_LINKS]", -2, call},
+    {"beside", "PATH CALLS", 2, beside},
+    {"idle", "PATH LINKS", 2, idle},
+    {NULL, NULL, 0, NULL},
+};
+
+/* The mode of that name, run; false: it is not there. */
+static bool
+run(const struct bench_mode *mode, int argc, char **argv)
+{
+	for (; mode->name != NULL; mode++) {
 		if (!fits(mode, argc, argv))
 			continue;
 		mode->fn(argv + 2);
-		return 0;
+		return true;
 	}
-	for (mode = modes; mode->name != NULL; mode++)
-		(void)fprintf(stderr, "usage: %s %s %s\n", argv[0], mode->name,
+	return false;
+}
+
+static void
+usage(const struct bench_mode *mode, const char *program)
+{
+	for (; mode->name != NULL; mode++)
+		(void)fprintf(stderr, "usage: %s %s %s\n", program, mode->name,
 		    mode->operands);
+}
+
+int
+bench_main(const struct bench_side *of, const struct bench_mode *modes,
+    int argc, char **argv)
+{
+	(void)signal(SIGPIPE, SIG_IGN);
+	bench_raise_limit();
+	side = of;
+	if (run(modes, argc, argv) || (of != NULL && run(common, argc, argv)))
+		return 0;
+	usage(modes, argv[0]);
+	if (of != NULL)
+		usage(common, argv[0]);
 	return 2;
 }

@@ -73,7 +73,16 @@ struct bench_mode {
 	int count;
 	void (*fn)(char **operands);
 };
-/* Runs the mode that the command line names; the exit status. */
-int bench_main(const struct bench_mode *modes, int argc, char **argv);
+/* How one side does what each side is asked for: questions (so many, of whose
+ * times a percentile is printed), and the helpers beside them. */
+struct bench_side {
+	void (*ask)(const char *addr, size_t calls, unsigned percent);
+	bench_fn *echo, *sink, *flood;
+	bench_fn *hold; /* n idle links, NULL: cannot */
+};
+/* Runs the mode that the command line names: one of these, or with a side call,
+ * beside and idle.  The exit status. */
+int bench_main(const struct bench_side *side, const struct bench_mode *modes,
+    int argc, char **argv);
 
 #endif

@@ -245,5 +245,5 @@ main(int argc, char **argv)
 	    {NULL, NULL, 0, NULL},
 	};
 
-	return bench_main(modes, argc, argv);
+	return bench_main(NULL, modes, argc, argv);
 }

@@ -422,35 +422,6 @@ ask(const char *addr, size_t calls, unsigned percent)
 }
 
 static void
-call(char **operands)
-{
-	struct bench_helper helper, idle;
-	size_t links = bench_number(operands[2]);
-
-	bench_begin(&helper, echo, operands[0], 0);
-	if (links > 0)
-		bench_begin(&idle, hold, operands[0], links);
-	ask(operands[0], bench_number(operands[1]), 50);
-	if (links > 0)
-		bench_end(&idle);
-	bench_end(&helper);
-}
-
-static void
-beside(char **operands)
-{
-	struct bench_helper echoes, flooded, floods;
-
-	bench_begin(&flooded, sink, operands[0], SIZE_MAX);
-	bench_begin(&echoes, echo, operands[0], 0);
-	bench_begin(&floods, flood, operands[0], 0);
-	ask(operands[0], bench_number(operands[1]), 99);
-	bench_end(&floods);
-	bench_end(&echoes);
-	bench_end(&flooded);
-}
-
-static void
 connects(char **operands)
 {
 	size_t i, n = bench_number(operands[1]);
@@ -474,20 +445,6 @@ connects(char **operands)
 		hm_proc_free(proc);
 	}
 	bench_times_print(&times, 50);
-	bench_end(&helper);
-}
-
-static void
-idle(char **operands)
-{
-	struct bench_helper helper;
-	char byte;
-
-	bench_begin(&helper, hold, operands[0], bench_number(operands[1]));
-	(void)puts("open");
-	(void)fflush(stdout);
-	while (read(STDIN_FILENO, &byte, 1) > 0)
-		;
 	bench_end(&helper);
 }
 
@@ -591,17 +548,16 @@ int
 main(int argc, char **argv)
 {
 	static const struct bench_mode modes[] = {
-	    {"call", "PATH CALLS IDLE_LINKS", 3, call},
 	    {"oneway", "PATH SIZE COUNT", 3, oneway},
 	    {"fanin", "PATH SENDERS COUNT", 3, fanin},
 	    {"fanout", "PATH COUNT", 2, fanout},
-	    {"beside", "PATH CALLS", 2, beside},
 	    {"connect", "PATH COUNT", 2, connects},
-	    {"idle", "PATH LINKS", 2, idle},
 	    {"local", "COUNT", 1, local},
 	    {"kill", "PATH MS", 2, kill_late},
 	    {NULL, NULL, 0, NULL},
 	};
 
-	return bench_main(modes, argc, argv);
+	static const struct bench_side side = {ask, echo, sink, flood, hold};
+
+	return bench_main(&side, modes, argc, argv);
 }

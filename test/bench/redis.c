@@ -206,16 +206,6 @@ ask(const char *addr, size_t calls, unsigned percent)
 }
 
 static void
-call(char **operands)
-{
-	struct bench_helper helper;
-
-	bench_begin(&helper, echo, operands[0], 0);
-	ask(operands[0], bench_number(operands[1]), 50);
-	bench_end(&helper);
-}
-
-static void
 oneway(char **operands)
 {
 	size_t size = bench_number(operands[1]), n = bench_number(operands[2]);
@@ -288,20 +278,6 @@ fanout(char **operands)
 	bench_end(&helper);
 }
 
-static void
-beside(char **operands)
-{
-	struct bench_helper echoes, flooded, floods;
-
-	bench_begin(&flooded, sink, operands[0], SIZE_MAX);
-	bench_begin(&echoes, echo, operands[0], 0);
-	bench_begin(&floods, flood, operands[0], 0);
-	ask(operands[0], bench_number(operands[1]), 99);
-	bench_end(&floods);
-	bench_end(&echoes);
-	bench_end(&flooded);
-}
-
 /* A new connection each time, and its first answer. */
 static void
 connects(char **operands)
@@ -333,14 +309,14 @@ int
 main(int argc, char **argv)
 {
 	static const struct bench_mode modes[] = {
-	    {"call", "PATH CALLS", 2, call},
 	    {"oneway", "PATH SIZE COUNT", 3, oneway},
 	    {"fanin", "PATH SENDERS COUNT", 3, fanin},
 	    {"fanout", "PATH COUNT", 2, fanout},
-	    {"beside", "PATH CALLS", 2, beside},
 	    {"connect", "PATH COUNT", 2, connects},
 	    {NULL, NULL, 0, NULL},
 	};
 
-	return bench_main(modes, argc, argv);
+	static const struct bench_side side = {ask, echo, sink, flood, NULL};
+
+	return bench_main(&side, modes, argc, argv);
 }

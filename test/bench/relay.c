@@ -570,5 +570,5 @@ main(int argc, char **argv)
 	static const struct bench_mode modes[] = {
 	    {"serve", "PATH", 1, run}, {NULL, NULL, 0, NULL}};
 
-	return bench_main(modes, argc, argv);
+	return bench_main(NULL, modes, argc, argv);
 }
