@@ -31,7 +31,7 @@ enum hm_level { HM_LOG_ERROR, HM_LOG_WARNING, HM_LOG_INFO, HM_LOG_DEBUG };
 struct hm_watch {
 	void (*fn)(void *arg, int fd, short revents);
 	void *arg;
-	int fd;	      /* -1: not watched */
+	int fd;	      /* as given to hm_watch_start; stays */
 	short events; /* POLLIN | POLLOUT; 0 watches for POLLHUP, POLLERR */
 	size_t slot;  /* the loop's */
 };

@@ -1,11 +1,11 @@
 /*
  * Chunks and the arena they come from.
  *
- * An arena lives as long as its router; chunks that outlive it (there are none
- * once its links are gone) would be freed by their last reference all the same.
- * A chunk whose only user is its arena is used again from its start, so a node
- * that passes everything on within the turn works in one block of memory that
- * stays in the cache.
+ * An arena lives as long as its router, and longer than every chunk of it: they
+ * are referred to by links only, which are gone by then.  A chunk whose only
+ * user is its arena is used again from its start, so a node that passes
+ * everything on within the turn works in one block of memory that stays in the
+ * cache.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -86,16 +86,15 @@ chunk_current(struct chunk_arena *arena, size_t room)
 }
 
 void
-chunk_arena_rest(struct chunk_arena *arena, unsigned keep)
+chunk_arena_fini(struct chunk_arena *arena)
 {
 	struct chunk *chunk;
 
 	chunk_drop(arena->current);
 	arena->current = NULL;
-	while (arena->spares > keep) {
-		chunk = arena->spare;
+	while ((chunk = arena->spare) != NULL) {
 		arena->spare = chunk->next;
-		arena->spares--;
 		free(chunk);
 	}
+	arena->spares = 0;
 }

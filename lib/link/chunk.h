@@ -17,7 +17,7 @@ struct chunk_arena;
 struct chunk {
 	unsigned refs;
 	size_t used, size;
-	struct chunk_arena *arena; /* NULL: of an odd size, or orphaned */
+	struct chunk_arena *arena; /* NULL: of an odd size */
 	struct chunk *next;	   /* in the arena's spares */
 	unsigned char bytes[];
 };
@@ -36,8 +36,7 @@ void chunk_drop(struct chunk *chunk); /* NULL is harmless */
 /* The current chunk with at least room bytes (<= CHUNK_SIZE) behind used; the
  * arena keeps its reference.  NULL: ENOMEM. */
 struct chunk *chunk_current(struct chunk_arena *arena, size_t room);
-/* The current chunk is given up (the end of a turn), so that idle nodes hold
- * no buffers; spares are freed too when keep is 0. */
-void chunk_arena_rest(struct chunk_arena *arena, unsigned keep);
+/* Frees all; nothing refers to its chunks any more. */
+void chunk_arena_fini(struct chunk_arena *arena);
 
 #endif

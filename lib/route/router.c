@@ -178,7 +178,7 @@ router_free(struct hm_router *router)
 	hm_timer_stop(router->loop, &router->lazy);
 	hm_timer_stop(router->loop, &router->tick);
 	hm_timer_stop(router->loop, &router->close_timer);
-	chunk_arena_rest(&router->arena, 0);
+	chunk_arena_fini(&router->arena);
 	while ((way = router->ways) != NULL) {
 		router->ways = way->next;
 		free(way);

@@ -272,8 +272,8 @@ run(size_t step, size_t piece, uint64_t memory, uint64_t window)
 	link_fini(&b.link);
 	CHECK(a.pool.granted == 0 && b.pool.granted == 0);
 	CHECK(a.origin.refs == 1 && b.origin.refs == 1);
-	chunk_arena_rest(&a.arena, 0);
-	chunk_arena_rest(&b.arena, 0);
+	chunk_arena_fini(&a.arena);
+	chunk_arena_fini(&b.arena);
 }
 
 /* A link lost after k bytes: every message is settled once, those not begun as
@@ -312,8 +312,8 @@ lose(size_t bytes)
 	link_fini(&a.link);
 	link_fini(&b.link);
 	CHECK(a.pool.granted == 0 && b.pool.granted == 0);
-	chunk_arena_rest(&a.arena, 0);
-	chunk_arena_rest(&b.arena, 0);
+	chunk_arena_fini(&a.arena);
+	chunk_arena_fini(&b.arena);
 }
 
 int

@@ -107,6 +107,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	link_lost(&link, HM_UNKNOWN, "end", "");
 	link_fini(&link);
 	MUST(pool.granted == 0);
-	chunk_arena_rest(&arena, 0);
+	chunk_arena_fini(&arena);
 	return 0;
 }
