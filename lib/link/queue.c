@@ -141,7 +141,7 @@ queue_cut(struct queue *queue, uint32_t len, uint32_t records, uint32_t cost)
 	run->cost -= cost;
 	run->done = 0;
 	/* What stays behind must not pin what has left. */
-	if (run->chunk->arena != NULL && run->len < CHUNK_SIZE / 4)
+	if (run->chunk->arena != NULL && run->len < CHUNK_SIZE / 2)
 		copy_out(run);
 	queue->head = first;
 	return 0;
@@ -153,7 +153,7 @@ queue_calm(struct queue *queue)
 	struct run *run = queue->calm == NULL ? queue->head : queue->calm->next;
 
 	for (; run != NULL; run = run->next) {
-		if (run->chunk->arena != NULL && run->len < CHUNK_SIZE / 4)
+		if (run->chunk->arena != NULL && run->len < CHUNK_SIZE / 2)
 			copy_out(run);
 		queue->calm = run;
 	}

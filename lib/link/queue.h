@@ -51,7 +51,7 @@ int queue_cut(
 /* Puts run in front. */
 void queue_push(struct queue *queue, struct run *run);
 /* A piece that outlives its turn does not keep a large chunk alive: runs that
- * use less than a quarter of an arena's chunk are copied out.  Where there is
+ * use less than half of an arena's chunk are copied out.  Where there is
  * no memory for that they stay. */
 void queue_calm(struct queue *queue);
 
