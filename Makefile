@@ -49,10 +49,11 @@ LIB = \
 	lib/wire/head.c lib/wire/record.c \
 	lib/loop/epoll.c lib/loop/loop.c lib/loop/poll.c lib/loop/signal.c \
 	lib/loop/timer.c \
-	lib/link/chunk.c lib/link/conn.c lib/link/ledger.c lib/link/link.c \
+	lib/link/chunk.c lib/link/conn.c lib/link/lane.c \
+	lib/link/ledger.c lib/link/link.c \
 	lib/link/link_in.c lib/link/link_own.c lib/link/parked.c \
 	lib/link/queue.c lib/link/refusal.c \
-	lib/route/accept.c lib/route/dial.c lib/route/forward.c \
+	lib/route/accept.c lib/route/dial.c lib/route/flow.c lib/route/forward.c \
 	lib/route/home.c lib/route/limits.c lib/route/names.c \
 	lib/route/outgoing.c lib/route/passage.c lib/route/peer.c \
 	lib/route/progress.c \
@@ -82,7 +83,7 @@ PROGRAMS = \
 	host-mux proc-spawn proc-boot proc-reap proc-stat \
 	msg-send msg-call msg-recv
 DRIVERS = \
-	addr child envelope garbage id json limits link linked loop manager \
+	addr child envelope garbage id json lane limits link linked loop manager \
 	ordered orphans output reader reap record registry resume route runner \
 	signal socket spawn status sys text timer tree
 FUZZERS = envelope json link name

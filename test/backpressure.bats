@@ -105,6 +105,37 @@ sender_to() {
 	exec 8>&-
 }
 
+@test "answers that one does not take, more than may be parked, hold up no other" {
+	start_host
+	# Four megabytes of answers, to one whose stdout nobody reads.
+	try 0 proc-spawn p proc-boot --lines sh -c 'pad=$(head -c 4000 /dev/zero |
+		tr "\0" x); while IFS= read -r l; do echo "$l $pad"; done'
+	mkfifo pipe
+	exec 8<>pipe
+	seq 3000 | msg-call p >pipe 2>/dev/null 8>&- &
+	local asker=$!
+	# Its answers stand still: that can only be seen over a time.
+	stuck() {
+		local n
+
+		n=$(proc-stat p | cut -f6)
+		[ "$n" -gt 200 ] || return
+		sleep 0.5
+		[ "$n" = "$(proc-stat p | cut -f6)" ]
+	}
+	wait_for 30 stuck
+	DEADLINE=20
+	try 0 msg-call p hello
+	matches "$output" '^hello x'
+	# And when it reads on, all of its own come, in order.
+	cut -d' ' -f1 <pipe >got 8>&- &
+	local reader=$!
+	exec 8>&-
+	ends 0 "$asker" 30
+	ends 0 "$reader"
+	cmp got <(seq 3000)
+}
+
 # bats test_tags=memory
 @test "a large message holds up nobody else" {
 	start_host

@@ -75,6 +75,10 @@ drive() {
 	drive route
 }
 
+@test "lane: what a peer holds waits, all else goes past it" {
+	drive lane
+}
+
 @test "resume: a TCP link that breaks again and again" {
 	drive resume
 }

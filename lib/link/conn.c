@@ -239,6 +239,10 @@ conn_flush(struct conn *conn)
 	done = write_said(conn);
 	if (done == 1 && conn->link != NULL && !conn->link->dead) {
 		link_gather(conn->link);
+		if (conn->link->lame) {
+			conn_fail(conn, ENOMEM, "settlement");
+			return;
+		}
 		done = write_link(conn);
 	}
 	/* A peer that has gone is told by reading, behind what it has said. */

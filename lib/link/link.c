@@ -67,6 +67,7 @@ drop_queue(struct queue *queue)
 void
 link_fini(struct link *link)
 {
+	link_open_lanes(link);
 	drop_queue(&link->out);
 	drop_queue(&link->park);
 	ledger_fini(&link->ledger);
@@ -125,13 +126,13 @@ link_begin(
 }
 
 int
-link_park(struct link *link, uint64_t number, struct chunk *chunk,
-    unsigned char *p, uint32_t len, struct hm_source *source, uint32_t owed,
-    bool last)
+link_park(struct link *link, struct queue *queue, uint64_t number,
+    struct chunk *chunk, unsigned char *p, uint32_t len,
+    struct hm_source *source, uint32_t owed, bool last)
 {
 	hm_put64(p + HM_RECORD_HEADER, number);
-	if (queue_add(&link->park, chunk, p, len, 1, source, owed,
-		link_cost(len)) == -1)
+	if (queue_add(queue, chunk, p, len, 1, source, owed, link_cost(len)) ==
+	    -1)
 		return -1;
 	if (last && link->nopen > 0)
 		link_open_remove(link, number);
@@ -155,7 +156,8 @@ link_forget(struct link *link, uint64_t number)
 }
 
 void
-link_abort(struct link *link, uint64_t number, const struct settlement *how)
+link_abort(struct link *link, struct queue *queue, uint64_t number,
+    const struct settlement *how)
 {
 	struct chunk *chunk;
 	struct hm_record rec = {8, HM_REC_ABORT, 0, 0};
@@ -163,12 +165,16 @@ link_abort(struct link *link, uint64_t number, const struct settlement *how)
 	link->aborted = true;
 	link_open_remove(link, number);
 	chunk = chunk_new(HM_DATA_HEADER);
-	if (chunk != NULL) {
+	if (chunk == NULL) {
+		link_lame(link);
+	} else {
 		hm_record_header(chunk->bytes, &rec);
 		hm_put64(chunk->bytes + HM_RECORD_HEADER, number);
-		if (queue_add(&link->park, chunk, chunk->bytes, HM_DATA_HEADER,
-			1, NULL, 0, 0) == 0)
+		if (queue_add(queue, chunk, chunk->bytes, HM_DATA_HEADER, 1,
+			NULL, 0, 0) == 0)
 			link->ops->due(link, true);
+		else
+			link_lame(link);
 		chunk_drop(chunk);
 	}
 	link_settle_one(link, number, how);
@@ -408,6 +414,7 @@ link_lost(
 		return;
 	link->dead = true;
 	link_hold(link);
+	link_open_lanes(link);
 	for (run = link->unsent; run != NULL; run = run->next)
 		settle_unwritten(link, run, &how);
 	for (run = link->park.head; run != NULL; run = run->next)
@@ -431,7 +438,7 @@ link_resumed(struct link *link, uint64_t n)
 {
 	struct run *run;
 	struct hm_record rec;
-	uint32_t at = 0;
+	uint32_t at = 0, len;
 
 	while ((run = link->out.head) != NULL && run->done == run->len &&
 	       link->acked + run->records <= n) {
@@ -443,9 +450,12 @@ link_resumed(struct link *link, uint64_t n)
 	/* Of a run in part only what was wholly written can have come. */
 	for (; run != NULL && link->acked < n && at < run->done;
 	     link->acked++) {
-		do
-			at += link_record_at(run, at, &rec);
-		while (rec.type == HM_REC_RECEIVED && at < run->done);
+		do {
+			len = link_record_at(run, at, &rec);
+			if (rec.type == HM_REC_DATA)
+				run->cost -= link_cost(len);
+			at += len;
+		} while (rec.type == HM_REC_RECEIVED && at < run->done);
 		run->records--;
 	}
 	if (link->acked != n || (run != NULL && at > run->done))

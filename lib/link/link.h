@@ -67,6 +67,17 @@ struct link_ops {
 	void (*due)(struct link *link, bool now);
 	/* The last reference is gone: free what the link is part of. */
 	void (*unused)(struct link *link);
+	/* A destination is held no more.  May be NULL. */
+	void (*resumed)(struct link *link);
+};
+
+/* A destination that the peer holds, and what waits for it. */
+struct lane {
+	struct lane *next;
+	struct queue park;
+	uint64_t progress; /* the router's: when it moved last */
+	uint16_t len;
+	unsigned char dest[]; /* as in HOLD: str8 address, str8 proc */
 };
 
 struct settle_range {
@@ -84,9 +95,11 @@ struct link {
 
 	struct queue park, out; /* out.head … are written or being written */
 	struct run *unsent;	/* first of out with bytes to write */
-	uint64_t credit;	/* DATA we may send */
-	uint64_t max_message;	/* largest payload the peer takes */
-	uint64_t next_number;	/* of the next message */
+	struct lane *lanes;	/* of destinations that the peer holds */
+	size_t nlanes;
+	uint64_t credit;      /* DATA we may send */
+	uint64_t max_message; /* largest payload the peer takes */
+	uint64_t next_number; /* of the next message */
 	struct ledger ledger;
 	uint64_t *open; /* numbers begun and not wholly parked yet */
 	size_t nopen, copen;
@@ -96,6 +109,7 @@ struct link {
 	uint64_t own;	/* bytes of this node's own records in out */
 
 	uint64_t window, granted, owed;
+	uint64_t held; /* of what is parked: for destinations held here */
 	uint64_t last_number; /* highest that has begun */
 	uint64_t received;    /* records, RECEIVED not counted */
 	uint64_t told;	      /* of these, what RECEIVED has said */
@@ -104,6 +118,7 @@ struct link {
 	size_t nranges;
 	uint64_t moved; /* counter: the peer settled or granted something */
 	bool dead;	/* lost for good: nothing is sent any more */
+	bool lame;	/* no memory for what had to be said: it cannot go on */
 };
 
 /* The pool gives at most LINK_WINDOW_MIN. */
@@ -126,26 +141,40 @@ void link_fini(struct link *link);
 /* A message begins on its way over link: its number there, or 0 and ENOMEM. */
 uint64_t link_begin(
     struct link *link, struct hm_source *source, uint64_t origin, bool whole);
+/* Where what is for dest (str8 address, str8 proc) is parked now. */
+struct queue *link_queue(struct link *link, struct hm_slice dest);
 /* Parks the DATA record standing at p in chunk (its number is written into
- * it); last: the message is whole now.  owed goes back to source when it has
- * left. 0 or -1 ENOMEM. */
-int link_park(struct link *link, uint64_t number, struct chunk *chunk,
-    unsigned char *p, uint32_t len, struct hm_source *source, uint32_t owed,
-    bool last);
+ * it) in queue; last: the message is whole now.  owed goes back to source when
+ * it has left. 0 or -1 ENOMEM. */
+int link_park(struct link *link, struct queue *queue, uint64_t number,
+    struct chunk *chunk, unsigned char *p, uint32_t len,
+    struct hm_source *source, uint32_t owed, bool last);
 /* The message of that number will not be finished: the peer is told, behind
  * what is parked of it, and it is settled as "not sent". */
-void link_abort(
-    struct link *link, uint64_t number, const struct settlement *how);
+void link_abort(struct link *link, struct queue *queue, uint64_t number,
+    const struct settlement *how);
 /* Takes link_begin back, when nothing was parked (no memory). */
 void link_forget(struct link *link, uint64_t number);
 /* Moves what credit allows from park to out. */
 void link_pump(struct link *link);
 /* Takes back what was not written yet: parked again, in front. */
 void link_unpump(struct link *link);
-/* Settles what is parked with how; of messages that have begun, the rest is
- * aborted.  mask: only those with one of these flags of an envelope, 0: all. */
-void link_return_parked(
-    struct link *link, unsigned mask, const struct settlement *how);
+/* Settles what is parked in queue with how; of messages that have begun, the
+ * rest is aborted.  mask: only those with one of these flags of an envelope, 0:
+ * all. */
+void link_return_parked(struct link *link, struct queue *queue, unsigned mask,
+    const struct settlement *how);
+/* The lane of dest, NULL: it is not held. */
+struct lane *link_held(struct link *link, struct hm_slice dest);
+/* What waits in lanes. */
+uint64_t link_lanes_bytes(const struct link *link);
+/* HOLD and RESUME have come.  -1 ENOMEM. */
+int link_take_hold(struct link *link, struct hm_slice dest);
+void link_take_resume(struct link *link, struct hm_slice dest);
+/* All of them are parked as the rest is: the session has ended. */
+void link_open_lanes(struct link *link);
+/* Says HOLD or RESUME.  -1 ENOMEM. */
+int link_say_hold(struct link *link, bool hold, struct hm_slice dest);
 
 /* The peer is asked to settle what is parked as soon as it takes it. */
 void link_ask(struct link *link);
@@ -164,7 +193,8 @@ void link_wrote(struct link *link, size_t n);
 static inline bool
 link_idle(const struct link *link)
 {
-	return link->unsent == NULL && link->park.head == NULL;
+	return link->unsent == NULL && link->park.head == NULL &&
+	       link_lanes_bytes(link) == 0;
 }
 /* Appends a BYE. */
 void link_say_bye(struct link *link, const char *why);
@@ -191,6 +221,10 @@ int link_resumed(struct link *link, uint64_t n);
 /* The rest is the link's own, shared by its files. */
 void link_settle_own(struct link *link, uint64_t first, uint32_t n,
     const struct settlement *how);
+/* The record rec of run at offset at goes into queue, with its part of what the
+ * source gets back.  Without memory for that its message is settled. */
+void link_requeue(struct link *link, struct queue *queue, struct run *run,
+    uint32_t at, const struct hm_record *rec);
 /* The length of the record of run at offset at, read into rec. */
 uint32_t link_record_at(
     const struct run *run, uint32_t at, struct hm_record *rec);
@@ -199,6 +233,7 @@ void link_settle_one(
     struct link *link, uint64_t number, const struct settlement *how);
 void link_open_remove(struct link *link, uint64_t number);
 void link_drop_written(struct link *link);
+void link_lame(struct link *link);
 int link_own(struct link *link, enum hm_record_type type, uint8_t flags,
     uint16_t extra, const unsigned char *body, size_t len);
 static inline uint32_t

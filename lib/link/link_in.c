@@ -22,15 +22,14 @@ take_data(struct link *link, const struct hm_record *rec, struct chunk *chunk,
 		return hm_fail(err, EPROTO, "peer ignores its credit");
 	link->granted -= cost;
 	if (rec->flags & HM_DATA_FIRST) {
-		if (number <= link->last_number)
-			return hm_fail(err, EPROTO,
-			    "message %" PRIu64 " begins again", number);
-		link->last_number = number;
+		/* What was held comes later than what was sent after it. */
+		if (number > link->last_number)
+			link->last_number = number;
 	} else if (number > link->last_number) {
 		return hm_fail(err, EPROTO,
 		    "message %" PRIu64 " has no beginning", number);
 	}
-	if (rec->flags & HM_DATA_ASK)
+	if ((rec->flags & HM_DATA_ASK) && number > link->asked)
 		link->asked = number;
 	/* What is kept long frees nothing: the window grows all the same. */
 	if (link->granted < CREDIT_LOW)
@@ -138,7 +137,7 @@ take(struct link *link, const struct hm_record *rec, struct chunk *chunk,
     unsigned char *p, struct hm_error *err)
 {
 	const unsigned char *body = p + HM_RECORD_HEADER;
-	struct hm_slice why;
+	struct hm_slice why, dest;
 
 	switch (rec->type) {
 	case HM_REC_DATA:
@@ -158,8 +157,16 @@ take(struct link *link, const struct hm_record *rec, struct chunk *chunk,
 		link->ops->bye(link, why);
 		return 0;
 	case HM_REC_HOLD:
+		dest.p = (const char *)body;
+		dest.n = rec->len;
+		return link_take_hold(link, dest) == 0
+			   ? 0
+			   : hm_fail(err, ENOMEM, "no memory");
 	case HM_REC_RESUME:
-		return 0; /* advice: credit bounds us all the same */
+		dest.p = (const char *)body;
+		dest.n = rec->len;
+		link_take_resume(link, dest);
+		return 0;
 	default:
 		return hm_fail(err, EPROTO, "greeting in the middle");
 	}

@@ -42,6 +42,15 @@ link_own(struct link *link, enum hm_record_type type, uint8_t flags,
 	return 0;
 }
 
+/* The peer must not wait for ever for what it will not hear: the link ends, and
+ * it calls it unknown. */
+void
+link_lame(struct link *link)
+{
+	link->lame = true;
+	link->ops->due(link, true);
+}
+
 static int
 say_settled(struct link *link, const struct settle_range *ranges, size_t n,
     const struct settlement *how)
@@ -89,7 +98,8 @@ link_settle_own(
 	if (link->dead)
 		return;
 	if (how->outcome != HM_DELIVERED) {
-		(void)say_settled(link, &one, 1, how);
+		if (say_settled(link, &one, 1, how) == -1)
+			link_lame(link);
 		return;
 	}
 	last = link->nranges == 0 ? NULL : &link->ranges[link->nranges - 1];
@@ -99,8 +109,10 @@ link_settle_own(
 	} else {
 		if (link->nranges == LINK_RANGES)
 			say_delivered(link);
-		if (link->nranges == LINK_RANGES)
-			return; /* no memory: the peer will call it unknown */
+		if (link->nranges == LINK_RANGES) {
+			link_lame(link);
+			return;
+		}
 		last = &link->ranges[link->nranges++];
 		*last = one;
 	}
@@ -123,11 +135,19 @@ say_credit(struct link *link)
 {
 	struct credit_pool *pool = link->pool;
 	unsigned char body[8];
-	uint64_t more = 0;
+	/* What held destinations take is not there for the others. */
+	uint64_t most = link->limits->link_window + link->held, more = 0, less;
 
-	if (link->granted <= link->window / 2 &&
-	    link->window < link->limits->link_window) {
-		more = link->limits->link_window - link->window;
+	if (link->window > most && link->owed > 0) {
+		less = link->window - most;
+		if (less > link->owed)
+			less = link->owed;
+		link->owed -= less;
+		link->window -= less;
+		pool->granted -= less;
+	}
+	if (link->granted <= link->window / 2 && link->window < most) {
+		more = most - link->window;
 		if (more > link->window && more > LINK_WINDOW_MIN)
 			more = link->window > LINK_WINDOW_MIN ? link->window
 							      : LINK_WINDOW_MIN;
@@ -186,6 +206,13 @@ link_gather(struct link *link)
 		    0)
 			link->told = link->received;
 	}
+}
+
+int
+link_say_hold(struct link *link, bool hold, struct hm_slice dest)
+{
+	return link_own(link, hold ? HM_REC_HOLD : HM_REC_RESUME, 0, 0,
+	    (const unsigned char *)dest.p, dest.n);
 }
 
 void

@@ -8,7 +8,7 @@
 
 /* Is the record to be dropped, its message settled with how? */
 static bool
-return_record(struct link *link, const unsigned char *p,
+return_record(struct link *link, struct queue *queue, const unsigned char *p,
     const struct hm_record *rec, unsigned mask, const struct settlement *how)
 {
 	uint64_t number = hm_get64(p + HM_RECORD_HEADER);
@@ -26,34 +26,47 @@ return_record(struct link *link, const unsigned char *p,
 	if (!ledger_has(&link->ledger, number))
 		return true;
 	if (mask == 0)
-		link_abort(link, number, how);
+		link_abort(link, queue, number, how);
 	return mask == 0;
 }
 
 void
-link_return_parked(
-    struct link *link, unsigned mask, const struct settlement *how)
+link_requeue(struct link *link, struct queue *queue, struct run *run,
+    uint32_t at, const struct hm_record *rec)
 {
-	struct queue parked = link->park;
+	static const struct settlement no_memory = {
+	    HM_NOT_SENT, {"no memory", 9}, {"", 0}, false};
+	uint32_t len = rec->len + HM_RECORD_HEADER, cost = 0, owed;
+
+	if (rec->type == HM_REC_DATA)
+		cost = link_cost(len);
+	owed = cost < run->owed ? cost : run->owed;
+	if (queue_add(queue, run->chunk, run->p + at, len, 1, run->source, owed,
+		cost) == 0)
+		run->owed -= owed;
+	else if (rec->type == HM_REC_DATA && (rec->flags & HM_DATA_FIRST))
+		link_settle_one(
+		    link, hm_get64(run->p + at + HM_RECORD_HEADER), &no_memory);
+}
+
+void
+link_return_parked(struct link *link, struct queue *queue, unsigned mask,
+    const struct settlement *how)
+{
+	struct queue parked = *queue;
 	struct hm_record rec;
 	struct run *run;
-	uint32_t at, len, owed;
+	uint32_t at, len;
 
-	memset(&link->park, 0, sizeof link->park);
+	memset(queue, 0, sizeof *queue);
 	link_hold(link);
 	while (parked.head != NULL) {
 		run = queue_take(&parked);
 		for (at = 0; at < run->len; at += len) {
 			len = link_record_at(run, at, &rec);
-			if (return_record(link, run->p + at, &rec, mask, how))
-				continue;
-			owed = link_cost(len) < run->owed ? link_cost(len)
-							  : run->owed;
-			if (queue_add(&link->park, run->chunk, run->p + at, len,
-				1, run->source, owed,
-				rec.type == HM_REC_DATA ? link_cost(len) : 0) ==
-			    0)
-				run->owed -= owed;
+			if (!return_record(
+				link, queue, run->p + at, &rec, mask, how))
+				link_requeue(link, queue, run, at, &rec);
 		}
 		run_free(run);
 	}
@@ -77,8 +90,8 @@ move_record(struct link *from, struct link *to, struct run *run,
 	if (before != source)
 		owed = 0;
 	number = link_begin(to, source, origin, true);
-	if (number == 0 || link_park(to, number, run->chunk, p, len, source,
-			       owed, true) == -1) {
+	if (number == 0 || link_park(to, &to->park, number, run->chunk, p, len,
+			       source, owed, true) == -1) {
 		if (number != 0)
 			link_forget(to, number);
 		before->settle(before, origin, 1, &no_memory);
@@ -100,6 +113,7 @@ link_move_parked(struct link *from, struct link *to, struct hm_source *old,
 	uint32_t at, len;
 
 	link_unpump(from);
+	link_open_lanes(from);
 	parked = from->park;
 	memset(&from->park, 0, sizeof from->park);
 	while (parked.head != NULL) {

@@ -117,6 +117,21 @@ copy_out(struct run *run)
 	run->p = chunk->bytes;
 }
 
+void
+queue_append(struct queue *queue, struct queue *more)
+{
+	if (more->head == NULL)
+		return;
+	if (queue->tail == NULL)
+		queue->head = more->head;
+	else
+		queue->tail->next = more->head;
+	queue->tail = more->tail;
+	queue->bytes += more->bytes;
+	more->head = more->tail = more->calm = NULL;
+	more->bytes = 0;
+}
+
 int
 queue_cut(struct queue *queue, uint32_t len, uint32_t records, uint32_t cost)
 {

@@ -48,6 +48,8 @@ void run_free(struct run *run);
  */
 int queue_cut(
     struct queue *queue, uint32_t len, uint32_t records, uint32_t cost);
+/* All of more comes behind queue. */
+void queue_append(struct queue *queue, struct queue *more);
 /* Puts run in front. */
 void queue_push(struct queue *queue, struct run *run);
 /* A piece that outlives its turn does not keep a large chunk alive: runs that

@@ -106,7 +106,8 @@ dial_failed(struct peer *peer, const struct hm_error *err)
 	how.reason.n = strlen(peer->trouble);
 	if (peer->now) {
 		peer->now = false;
-		link_return_parked(&peer->link, HM_ENV_NOW, &how);
+		link_return_parked(
+		    &peer->link, &peer->link.park, HM_ENV_NOW, &how);
 		home_return_now(peer, HM_ENV_NOW, &how);
 	}
 	peer->backoff = peer->backoff == 0 ? BACKOFF_FIRST : peer->backoff * 2;

@@ -59,6 +59,7 @@ find_way(struct peer *from, const struct hm_head *head, struct peer **peer,
     struct router_local **local, struct hm_error *err)
 {
 	struct last *last = from->last;
+	struct flow *flow;
 	const struct hm_slice *dest = &head->dest_proc;
 	const struct hm_slice *sender = &head->sender_proc;
 
@@ -85,9 +86,15 @@ find_way(struct peer *from, const struct hm_head *head, struct peer **peer,
 	if (*peer != NULL && check_reach(head, *peer, err) == -1)
 		return -1;
 	if (last == NULL)
-		last = from->last = malloc(sizeof *last);
+		last = from->last = calloc(1, sizeof *last);
 	if (last == NULL)
-		return 0;
+		return hm_fail(err, ENOMEM, "no memory");
+	flow = *peer == NULL ? NULL : flow_get(from, *peer, *dest);
+	if (*peer != NULL && flow == NULL)
+		return hm_fail(err, ENOMEM, "no memory");
+	if (last->flow != NULL)
+		source_drop(flow_source(last->flow));
+	last->flow = flow;
 	last->generation = from->router->generation;
 	last->peer = *peer;
 	last->local = *local;
@@ -130,13 +137,16 @@ pass(struct peer *from, struct passage *passage, const struct hm_record *rec,
 	/* It has timed out here, or was refused there: the rest is dropped. */
 	if (to != NULL && (rec->flags & HM_DATA_FIRST) == 0 &&
 	    !ledger_has(&to->link.ledger, passage->out)) {
-		link_abort(&to->link, passage->out, &gone);
+		link_abort(&to->link, flow_queue(passage->flow, to),
+		    passage->out, &gone);
 		passage->to = to = NULL;
 	}
 	if (to != NULL) {
-		if (link_park(&to->link, passage->out, chunk, p, len,
-			&from->link.source, cost, last) == -1)
+		if (link_park(&to->link, flow_queue(passage->flow, to),
+			passage->out, chunk, p, len, flow_source(passage->flow),
+			cost, last) == -1)
 			return -1;
+		flow_parked(passage->flow, cost);
 		to->bytes_in += len - skip;
 		return 0;
 	}
@@ -202,10 +212,13 @@ begin(struct peer *from, struct passage *passage, const struct hm_head *head,
 		    "too many messages are unsettled there");
 		return 0;
 	}
-	passage->out =
-	    link_begin(&to->link, &from->link.source, passage->number, whole);
+	passage->flow = from->last->flow;
+	passage->out = link_begin(
+	    &to->link, flow_source(passage->flow), passage->number, whole);
 	if (passage->out == 0)
 		return hm_fail(err, ENOMEM, "no memory");
+	if (!whole)
+		source_hold(flow_source(passage->flow));
 	if (head->flags & HM_ENV_NOW)
 		to->now = true;
 	to->msgs_in++;
@@ -244,6 +257,8 @@ data_first(struct peer *from, const struct hm_record *rec, struct chunk *chunk,
 	/* The origin has what comes back: no link carries that. */
 	if ((head.flags & HM_ENV_RETURN) || head.errors.n != 1)
 		return hm_fail(err, EPROTO, "a message that says it came back");
+	if (passage_find(from, hm_get64(p + HM_RECORD_HEADER)) != NULL)
+		return hm_fail(err, EPROTO, "a message begins again");
 	if (got > head.payload_len || whole != (got == head.payload_len))
 		return hm_fail(err, EPROTO, "payload has not the length said");
 	if (!whole) {
@@ -314,7 +329,8 @@ on_abort(struct link *link, uint64_t number)
 	if (passage == NULL)
 		return;
 	if (passage->to != NULL)
-		link_abort(&passage->to->link, passage->out, &how);
+		link_abort(&passage->to->link,
+		    flow_queue(passage->flow, passage->to), passage->out, &how);
 	passage_end(from, passage);
 }
 
@@ -340,5 +356,15 @@ on_unused(struct link *link)
 	peer_free((struct peer *)link);
 }
 
+/* Who waits for room here may go on. */
+static void
+on_resumed(struct link *link)
+{
+	struct peer *peer = (struct peer *)link;
+
+	peer->router->progress = true;
+	hm_task_start(peer->router->loop, &peer->router->task);
+}
+
 const struct link_ops peer_link_ops = {
-    on_data, on_abort, on_bye, on_due, on_unused};
+    on_data, on_abort, on_bye, on_due, on_unused, on_resumed};

@@ -143,11 +143,16 @@ home_settle(struct hm_source *source, uint64_t first, uint32_t n,
 {
 	struct peer *peer = peer_of(source);
 	struct hm_envelope *env;
+	struct hm_head head;
 
 	for (; n > 0; n--, first++) {
 		env = take(peer->router, first);
 		if (env == NULL)
 			continue;
+		if (peer->link.lanes != NULL) {
+			hm_head_parse(&head, env->head, env->head_len);
+			lane_moved(peer, head.dest_proc);
+		}
 		if (peer->outgoing != NULL)
 			outgoing_stop(peer, env, how);
 		finish(env, how);
@@ -348,11 +353,13 @@ fail:
 }
 
 static bool
-has_room(const struct peer *peer)
+has_room(struct peer *peer, const struct hm_envelope *env)
 {
 	const struct hm_limits *limits = &peer->router->limits;
+	uint64_t held = link_lanes_bytes(&peer->link);
 
-	return peer->home_bytes < limits->link_window &&
+	return outgoing_queue(peer, env) == &peer->link.park &&
+	       peer->home_bytes < limits->link_window + held &&
 	       peer->link.ledger.unsettled < limits->max_unsettled;
 }
 
@@ -378,7 +385,7 @@ router_post(struct router_local *local, struct hm_envelope *env, bool checked)
 	hm_head_parse(&head, env->head, env->head_len);
 	if (route(router, &head, NULL, &peer, &to, &err) == -1 && peer == NULL)
 		to = NULL;
-	if (peer != NULL && checked && !has_room(peer)) {
+	if (peer != NULL && checked && !has_room(peer, env)) {
 		errno = EAGAIN;
 		return -1;
 	}

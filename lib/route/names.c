@@ -79,15 +79,14 @@ router_unbind(struct hm_router *router, const char *name, const char *why)
 }
 
 static uint64_t
-count_parked(const struct peer *peer)
+count_queue(const struct queue *queue)
 {
 	const struct run *run;
-	const struct outgoing *outgoing;
 	uint64_t n = 0;
 	struct hm_record rec;
 	uint32_t at;
 
-	for (run = peer->link.park.head; run != NULL; run = run->next) {
+	for (run = queue->head; run != NULL; run = run->next) {
 		for (at = 0; at < run->len; at += rec.len + HM_RECORD_HEADER) {
 			(void)hm_record_peek(
 			    run->p + at, run->len - at, &rec, NULL);
@@ -95,6 +94,18 @@ count_parked(const struct peer *peer)
 			     (rec.flags & HM_DATA_FIRST) != 0;
 		}
 	}
+	return n;
+}
+
+static uint64_t
+count_parked(const struct peer *peer)
+{
+	const struct outgoing *outgoing;
+	const struct lane *lane;
+	uint64_t n = count_queue(&peer->link.park);
+
+	for (lane = peer->link.lanes; lane != NULL; lane = lane->next)
+		n += count_queue(&lane->park);
 	for (outgoing = peer->outgoing; outgoing != NULL;
 	     outgoing = outgoing->next)
 		n++;

@@ -13,6 +13,17 @@
 /* Pieces of this node's own are made while less than this is parked. */
 #define PARK_LOW (4 * HM_PIECE_MAX)
 
+struct queue *
+outgoing_queue(struct peer *peer, const struct hm_envelope *env)
+{
+	struct hm_head head;
+
+	if (peer->link.lanes == NULL)
+		return &peer->link.park;
+	hm_head_parse(&head, env->head, env->head_len);
+	return link_queue(&peer->link, head.dest_proc);
+}
+
 void
 outgoing_free(struct peer *peer, struct outgoing **p)
 {
@@ -40,7 +51,7 @@ outgoing_stop(struct peer *peer, const struct hm_envelope *env,
 	out = (*p)->out;
 	outgoing_free(peer, p);
 	if (out != 0 && !peer->link.dead)
-		link_abort(&peer->link, out, how);
+		link_abort(&peer->link, outgoing_queue(peer, env), out, how);
 }
 
 /* One DATA record of env: with its head when from is 0, len payload bytes. */
@@ -68,8 +79,9 @@ outgoing_piece(struct peer *peer, const struct hm_envelope *env,
 		p[HM_DATA_HEADER + HM_HEAD_TTL]--;
 	if (len > 0)
 		memcpy(p + HM_DATA_HEADER + head, env->payload + from, len);
-	if (link_park(&peer->link, number, chunk, p, (uint32_t)size,
-		&peer->home, link_cost((uint32_t)size), last) == -1)
+	if (link_park(&peer->link, outgoing_queue(peer, env), number, chunk, p,
+		(uint32_t)size, &peer->home, link_cost((uint32_t)size),
+		last) == -1)
 		return -1;
 	chunk->used += size;
 	peer->home_bytes += link_cost((uint32_t)size);
@@ -152,22 +164,31 @@ send_piece(struct peer *peer, struct outgoing **p)
 	return 0;
 }
 
+/* The next, from p on, that is not behind one of its flow, or held. */
+static struct outgoing **
+ready(struct peer *peer, struct outgoing **p)
+{
+	while (*p != NULL &&
+	       (must_wait(peer->outgoing, *p, (*p)->env) ||
+		   outgoing_queue(peer, (*p)->env) != &peer->link.park))
+		p = &(*p)->next;
+	return p;
+}
+
 void
 outgoing_pump(struct peer *peer)
 {
-	struct outgoing **p = &peer->outgoing, *before;
+	struct outgoing **p = ready(peer, &peer->outgoing), *before;
 
 	while (*p != NULL && peer->link.park.bytes < PARK_LOW) {
 		before = *p;
 		if (send_piece(peer, p) == -1)
 			return; /* no memory: tried again with the next turn */
-		/* The next in turn whose flow is not begun before it. */
 		if (*p == before)
 			p = &before->next;
-		while (*p != NULL && must_wait(peer->outgoing, *p, (*p)->env))
-			p = &(*p)->next;
+		p = ready(peer, p);
 		if (*p == NULL)
-			p = &peer->outgoing;
+			p = ready(peer, &peer->outgoing);
 	}
 }
 

@@ -30,6 +30,8 @@ passage_end(struct peer *from, struct passage *passage)
 	*p = passage->next;
 	from->npassages--;
 	hm_envelope_free(passage->env);
+	if (passage->flow != NULL)
+		source_drop(flow_source(passage->flow));
 	free(passage);
 }
 
@@ -57,7 +59,9 @@ passages_free(struct peer *peer)
 
 	while ((passage = peer->passages) != NULL) {
 		if (passage->to != NULL)
-			link_abort(&passage->to->link, passage->out, &how);
+			link_abort(&passage->to->link,
+			    flow_queue(passage->flow, passage->to),
+			    passage->out, &how);
 		passage_end(peer, passage);
 	}
 }

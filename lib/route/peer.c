@@ -147,8 +147,16 @@ void
 peer_free(struct peer *peer)
 {
 	link_fini(&peer->link);
-	free(peer->last);
 	free(peer);
+}
+
+static void
+last_forget(struct peer *peer)
+{
+	if (peer->last != NULL && peer->last->flow != NULL)
+		source_drop(flow_source(peer->last->flow));
+	free(peer->last);
+	peer->last = NULL;
 }
 
 void
@@ -163,7 +171,9 @@ peer_end(struct peer *peer, enum hm_outcome written, const char *why)
 	peer->gone = true;
 	leave(router, peer);
 	passages_to_end(router, peer);
+	flows_to_end(router, peer);
 	passages_free(peer);
+	last_forget(peer);
 	link_lost(&peer->link, written, why, router_id(router));
 	home_return_now(peer, 0, &how);
 	hm_timer_stop(router->loop, &peer->retry);
@@ -198,6 +208,10 @@ peer_due(struct peer *peer, bool now)
 void
 peer_calm(struct peer *peer)
 {
+	struct lane *lane;
+
+	for (lane = peer->link.lanes; lane != NULL; lane = lane->next)
+		queue_calm(&lane->park);
 	queue_calm(&peer->link.park);
 	queue_calm(&peer->link.out);
 }

@@ -26,10 +26,11 @@ enum peer_kind {
 /* A message whose pieces are still coming in over a link. */
 struct passage {
 	struct passage *next;
-	uint64_t number;  /* on the link it comes from */
-	uint64_t missing; /* bytes of payload to come */
-	struct peer *to;  /* with env NULL too: to be thrown away */
-	uint64_t out;	  /* its number there */
+	uint64_t number;   /* on the link it comes from */
+	uint64_t missing;  /* bytes of payload to come */
+	struct peer *to;   /* with env NULL too: to be thrown away */
+	struct flow *flow; /* to there; holds a reference */
+	uint64_t out;	   /* its number there */
 	struct router_local *local;
 	struct hm_envelope *env; /* being put together for local */
 	size_t room;		 /* allocated payload */
@@ -48,6 +49,7 @@ struct outgoing {
 struct last {
 	unsigned generation; /* of the router: older is stale */
 	struct peer *peer;
+	struct flow *flow; /* to peer; holds a reference */
 	struct router_local *local;
 	unsigned char ndest, nsender;
 	unsigned char dest[2 + HM_ADDR_SIZE + HM_NAME_MAX];
@@ -86,6 +88,7 @@ struct peer {
 };
 
 #define PEER_BUCKETS 1024u
+#define FLOW_BUCKETS 1024u
 
 struct listener {
 	struct listener *next;
@@ -118,6 +121,8 @@ struct hm_router {
 	struct router_local *locals;
 	struct peer *peers;
 	struct peer *names[PEER_BUCKETS];
+	struct flow *flows[FLOW_BUCKETS];
+	struct flow *heavy; /* that may have more parked than is theirs */
 	struct peer *uplink;
 	struct way *ways;
 	struct peer *dirty;
@@ -193,6 +198,22 @@ void conn_bury(struct hm_router *router, struct conn *conn);
 void peer_waits(struct peer *peer);
 void progress_tick(void *router);
 
+/* Something for dest has gone on its way from peer: its time begins anew. */
+void lane_moved(struct peer *peer, struct hm_slice dest);
+
+/* flow.c */
+/* What from sends to dest (str8 address, str8 proc), over to; a reference is
+ * the caller's.  NULL: ENOMEM. */
+struct flow *flow_get(struct peer *from, struct peer *to, struct hm_slice dest);
+struct hm_source *flow_source(struct flow *flow);
+/* Where its messages are parked. */
+struct queue *flow_queue(const struct flow *flow, struct peer *to);
+/* They take cost more of the credit of the link they come from. */
+void flow_parked(struct flow *flow, uint32_t cost);
+/* The end of a turn: who has more parked than is theirs is held. */
+void flows_weigh(struct hm_router *router);
+void flows_to_end(struct hm_router *router, const struct peer *to);
+
 /* way.c */
 /* -1 with a sentence made of a slice and a text. */
 int no_way(struct hm_error *err, const char *fmt, const struct hm_slice *a,
@@ -232,6 +253,8 @@ void router_reclaim(struct hm_router *router);
  * payload.  0 or -1 ENOMEM. */
 int outgoing_piece(struct peer *peer, const struct hm_envelope *env,
     uint64_t number, size_t from, size_t len);
+/* Where env, posted here, is parked. */
+struct queue *outgoing_queue(struct peer *peer, const struct hm_envelope *env);
 /* Must env wait behind an outgoing message of its sender and port? */
 bool outgoing_holds(const struct peer *peer, const struct hm_envelope *env);
 int outgoing_add(struct peer *peer, struct hm_envelope *env);

@@ -51,7 +51,36 @@ check_progress(struct peer *peer, uint64_t now)
 	peer->progress = now;
 	home_return_now(peer, 0, &how);
 	link_unpump(&peer->link);
-	link_return_parked(&peer->link, 0, &how);
+	link_return_parked(&peer->link, &peer->link.park, 0, &how);
+}
+
+/* A destination that peer holds has a time of its own. */
+static void
+check_lanes(struct peer *peer, uint64_t now)
+{
+	struct hm_router *router = peer->router;
+	uint64_t timeout = router->limits.delivery_timeout;
+	struct settlement how = {HM_TIMED_OUT, {"held for too long", 17},
+	    {router_id(router), strlen(router_id(router))}, false};
+	struct lane *lane;
+
+	for (lane = peer->link.lanes; lane != NULL; lane = lane->next) {
+		if (lane->progress == 0 || lane->park.head == NULL)
+			lane->progress = now;
+		if (timeout == 0 || now - lane->progress < timeout)
+			continue;
+		lane->progress = now;
+		link_return_parked(&peer->link, &lane->park, 0, &how);
+	}
+}
+
+void
+lane_moved(struct peer *peer, struct hm_slice dest)
+{
+	struct lane *lane = link_held(&peer->link, dest);
+
+	if (lane != NULL)
+		lane->progress = hm_loop_now(peer->router->loop);
 }
 
 void
@@ -72,6 +101,7 @@ progress_tick(void *arg)
 		peer_waits(peer);
 		if (!peer->waits)
 			continue;
+		check_lanes(peer, now);
 		check_progress(peer, now);
 		again = true;
 	}

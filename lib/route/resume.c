@@ -18,8 +18,9 @@ peer_suspend(struct peer *peer, const struct hm_error *err)
 	struct hm_router *router = peer->router;
 	uint64_t pause = peer->dialed ? 0 : router->limits.session_timeout;
 
-	if (!peer->link.keep || peer->bye || router->closing ||
-	    err->code == EPROTO || router->limits.session_timeout == 0)
+	if (!peer->link.keep || peer->link.lame || peer->bye ||
+	    router->closing || err->code == EPROTO ||
+	    router->limits.session_timeout == 0)
 		return false;
 	snprintf(peer->trouble, sizeof peer->trouble, "%.95s",
 	    err->code == 0 ? "link broke" : err->text);

@@ -76,7 +76,8 @@ close_idle(struct hm_router *router)
 		    peer->conn->state != CONN_OPEN || peer->outgoing != NULL)
 			continue;
 		link_gather(&peer->link);
-		if (peer->link.park.head != NULL)
+		if (peer->link.park.head != NULL ||
+		    link_lanes_bytes(&peer->link) > 0)
 			continue;
 		link_say_bye(&peer->link, "");
 		conn_leave(peer->conn, 1000);
@@ -99,6 +100,7 @@ end_of_turn(void *arg)
 		    router->dirty == NULL)
 			break;
 	}
+	flows_weigh(router);
 	free_closed(router);
 	if (router->closing)
 		close_idle(router);
@@ -168,6 +170,7 @@ router_free(struct hm_router *router)
 	listeners_close(router);
 	while (router->peers != NULL)
 		peer_end(router->peers, HM_UNKNOWN, "node is gone");
+	flows_weigh(router); /* lets go of those it was to look at */
 	while ((conn = router->greeting) != NULL) {
 		router->greeting = conn->next;
 		conn_free(conn);

@@ -124,7 +124,7 @@ on_unused(struct link *link)
 }
 
 static const struct link_ops ops = {
-    on_data, on_abort, on_bye, on_due, on_unused};
+    on_data, on_abort, on_bye, on_due, on_unused, NULL};
 
 static void
 side_init(struct side *side, struct side *peer, struct hm_limits *limits,
@@ -182,7 +182,7 @@ post(struct side *side, unsigned n, size_t size, size_t piece)
 		for (i = 0; i < len; i++)
 			p[HM_DATA_HEADER + head + i] =
 			    (unsigned char)(n * 31 + at + i);
-		CHECK(link_park(&side->link, number, chunk, p,
+		CHECK(link_park(&side->link, &side->link.park, number, chunk, p,
 			  (uint32_t)(HM_DATA_HEADER + head + len),
 			  &side->origin, 0, at + len == size) == 0);
 		chunk_drop(chunk);

@@ -54,7 +54,7 @@ on_unused(struct link *link)
 }
 
 static const struct link_ops ops = {
-    on_data, on_abort, on_bye, on_due, on_unused};
+    on_data, on_abort, on_bye, on_due, on_unused, NULL};
 
 static void
 feed(struct link *link, const uint8_t *data, size_t size)

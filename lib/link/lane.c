@@ -1,0 +1,188 @@
+/*
+ * Lanes: what waits for a destination that the peer holds.
+ *
+ * A peer that has much parked for one destination says so (HOLD), and what is
+ * for that one waits here from then on, in a queue of its own, while everything
+ * else goes past it, until the peer says RESUME.  Its order does not change:
+ * what was parked already moves into the lane, and at the end of the hold the
+ * lane comes behind what is parked.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "link/link.h"
+
+/* More holds than this are not heeded: they are advice, credit is the bound. */
+#define LANES_MAX 4096u
+
+/* What has begun among what moves: its pieces move too. */
+struct moving {
+	struct lane *lane;
+	uint64_t *begun;
+	size_t n, room;
+};
+
+static struct lane **
+find(struct link *link, struct hm_slice dest)
+{
+	struct lane **p = &link->lanes;
+
+	while (*p != NULL &&
+	       ((*p)->len != dest.n || memcmp((*p)->dest, dest.p, dest.n) != 0))
+		p = &(*p)->next;
+	return p;
+}
+
+struct lane *
+link_held(struct link *link, struct hm_slice dest)
+{
+	return link->lanes == NULL ? NULL : *find(link, dest);
+}
+
+struct queue *
+link_queue(struct link *link, struct hm_slice dest)
+{
+	struct lane *lane = link_held(link, dest);
+
+	return lane == NULL ? &link->park : &lane->park;
+}
+
+uint64_t
+link_lanes_bytes(const struct link *link)
+{
+	const struct lane *lane;
+	uint64_t bytes = 0;
+
+	for (lane = link->lanes; lane != NULL; lane = lane->next)
+		bytes += lane->park.bytes;
+	return bytes;
+}
+
+static bool
+begins_for(const struct lane *lane, const struct hm_record *rec,
+    const unsigned char *p)
+{
+	return rec->extra >= HM_HEAD_DEST + lane->len &&
+	       memcmp(p + HM_DATA_HEADER + HM_HEAD_DEST, lane->dest,
+		   lane->len) == 0;
+}
+
+static bool
+has_begun(const struct moving *moving, uint64_t number)
+{
+	size_t i;
+
+	for (i = 0; i < moving->n && moving->begun[i] != number; i++)
+		continue;
+	return i < moving->n;
+}
+
+static bool
+note_begun(struct moving *moving, uint64_t number)
+{
+	size_t room = moving->room == 0 ? 16 : moving->room * 2;
+	uint64_t *begun;
+
+	if (moving->n == moving->room) {
+		begun = realloc(moving->begun, room * sizeof *begun);
+		if (begun == NULL)
+			return false;
+		moving->begun = begun;
+		moving->room = room;
+	}
+	moving->begun[moving->n++] = number;
+	return true;
+}
+
+/* Does the record at p go into the lane? */
+static bool
+moves(
+    struct moving *moving, const struct hm_record *rec, const unsigned char *p)
+{
+	uint64_t number = hm_get64(p + HM_RECORD_HEADER);
+
+	if (rec->type != HM_REC_DATA || (rec->flags & HM_DATA_FIRST) == 0)
+		return has_begun(moving, number);
+	return begins_for(moving->lane, rec, p) &&
+	       ((rec->flags & HM_DATA_LAST) != 0 || note_begun(moving, number));
+}
+
+/* Parts what is parked: the lane's, and the rest in the order it was. */
+static void
+part(struct link *link, struct lane *lane)
+{
+	struct moving moving = {lane, NULL, 0, 0};
+	struct queue parked = link->park;
+	struct hm_record rec;
+	struct run *run;
+	uint32_t at, len;
+
+	memset(&link->park, 0, sizeof link->park);
+	while (parked.head != NULL) {
+		run = queue_take(&parked);
+		for (at = 0; at < run->len; at += len) {
+			len = link_record_at(run, at, &rec);
+			link_requeue(link,
+			    moves(&moving, &rec, run->p + at) ? &lane->park
+							      : &link->park,
+			    run, at, &rec);
+		}
+		run_free(run);
+	}
+	free(moving.begun);
+}
+
+int
+link_take_hold(struct link *link, struct hm_slice dest)
+{
+	struct lane *lane;
+
+	if (link->nlanes == LANES_MAX || link_held(link, dest) != NULL)
+		return 0;
+	lane = calloc(1, sizeof *lane + dest.n);
+	if (lane == NULL)
+		return -1;
+	lane->len = (uint16_t)dest.n;
+	memcpy(lane->dest, dest.p, dest.n);
+	link_hold(link);
+	link_unpump(link);
+	part(link, lane);
+	lane->next = link->lanes;
+	link->lanes = lane;
+	link->nlanes++;
+	link_drop(link);
+	return 0;
+}
+
+static void
+open_lane(struct link *link, struct lane **p)
+{
+	struct lane *lane = *p;
+
+	*p = lane->next;
+	link->nlanes--;
+	queue_append(&link->park, &lane->park);
+	free(lane);
+}
+
+void
+link_take_resume(struct link *link, struct hm_slice dest)
+{
+	struct lane **p = find(link, dest);
+
+	if (*p == NULL)
+		return;
+	open_lane(link, p);
+	link->moved++;
+	link->ops->due(link, true);
+	if (link->ops->resumed != NULL)
+		link->ops->resumed(link);
+}
+
+void
+link_open_lanes(struct link *link)
+{
+	while (link->lanes != NULL)
+		open_lane(link, &link->lanes);
+}
