@@ -254,8 +254,11 @@ main(int argc, char **argv)
 	tool_stdio();
 	init(&mux);
 	read_options(&mux, argc, argv);
-	if (read_environment(&mux, &err) == -1)
-		return fail(&mux, &err);
+	if (read_environment(&mux, &err) == -1) {
+		if (mux.command == NULL)
+			print_false();
+		return tool_fail(&tool, &err);
+	}
 	if (mux.command == NULL)
 		sys_close_others(mux.ready_fd);
 	inheritance_get(&mux.inherit);

@@ -112,3 +112,59 @@ unmoved() {
 	is "$(tail -n 1 <<<"$output")" 5000
 	ends 0 "$g" 60
 }
+
+# bats test_tags=memory
+@test "messages begun and never finished are bounded, and given up" {
+	local before
+
+	export HYPERACTOR_MESSAGE_DELIVERY_TIMEOUT=2s
+	start_host
+	before=$(resident "$HOST")
+	cat >begin.py <<-'END'
+	import socket, struct, sys, time
+	def str8(text): return bytes([len(text)]) + text.encode()
+	def record(kind, body, flags=0, extra=0):
+	    return struct.pack(">IBBH", len(body), kind, flags, extra) + body
+	link = socket.socket(socket.AF_UNIX)
+	link.connect(sys.argv[1])
+	link.sendall(record(1, struct.pack(">IBBBBQQQQ", 0x686D7578, 1, 0, 1, 0, 7,
+	    0, 1 << 20, 65536) + str8("") + str8("x") + str8("")))
+	file = link.makefile("rb")
+	credit, refused, timed_out = 0, 0, 0
+	def step():
+	    global credit, refused, timed_out
+	    size, kind, flags, extra = struct.unpack(">IBBH", file.read(8))
+	    body = file.read(size)
+	    if kind == 7 and flags == 0: credit += struct.unpack(">Q", body)[0]
+	    if kind == 5 and extra == 2: refused += struct.unpack(">I", body[12:16])[0]
+	    if kind == 5 and extra == 3: timed_out += struct.unpack(">I", body[12:16])[0]
+	    return kind, body
+	_, body = step()
+	credit = struct.unpack(">Q", body[32:40])[0]
+	host = body[41:41 + body[40]].decode()
+	head = struct.pack(">QBBHII", 262144, 64, 0, 0, 0xFFFFFFFF, 0)
+	head += str8(host) + str8("service") + str8("host_agent") + bytes(16)
+	head += str8(host) + str8("x") + str8("main") + bytes(8)
+	head += str8("text/plain") + bytes(2)
+	# All but the last byte of each, in pieces as credit allows.
+	for number in range(1, 201):
+	    left, front = 262143, head
+	    while left > 0:
+	        while credit < 1000: step()
+	        size = min(left, 16000, credit - 16 - len(front))
+	        body = struct.pack(">Q", number) + front + bytes(size)
+	        credit -= max(128, len(body) + 8)
+	        link.sendall(record(3, body, 1 if front else 0, len(front)))
+	        left, front = left - size, b""
+	while refused < 196: step()
+	print("begun", flush=True)
+	while timed_out < 4: step()
+	print("given up", flush=True)
+	END
+	background b python3 begin.py "$T/run/hostmux/host"
+	wait_for 20 grep -q begun b.out
+	[ "$(resident "$HOST")" -lt $((before + 4096)) ]
+	ends 0 "$PID" 20
+	has "$(cat b.out)" 'given up'
+	try 0 proc-stat -a
+}

@@ -422,3 +422,49 @@ time.sleep(600)'
 	try 0 host-mux -- cat <in
 	is "$output" hello
 }
+
+@test "signals that the caller has blocked are heard all the same" {
+	# As from a program that takes its signals by signalfd.
+	cat >blocked.py <<-'END'
+	import os, signal, sys
+	signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD, signal.SIGTERM])
+	os.execvp(sys.argv[1], sys.argv[1:])
+	END
+	DEADLINE=10
+	try 3 python3 blocked.py host-mux -l "unix:$T/h" -- sh -c 'exit 3'
+	start_host
+	try 3 python3 blocked.py proc-boot --join "$HYPERACTOR_HOST_ADDR" --name j \
+	    sh -c 'exit 3'
+	try 0 python3 blocked.py proc-spawn w proc-boot --exec tr a-z A-Z
+	try 0 msg-call w hello
+	is "$output" HELLO
+	# CMD gets the mask of the caller, so it hears nothing.
+	background b python3 blocked.py host-mux -t 1s -l "unix:$T/i" -- \
+	    sleep 60
+	wait_for 5 proc-stat -a -H "unix:$T/i"
+	kill "$PID"
+	ends 137 "$PID" 10
+}
+
+@test "what stands at its address since is not the old host's to remove" {
+	mkdir -m 700 d
+	start_host -l "unix:$T/d/h"
+	rm -rf d
+	mkdir -m 700 d
+	background n host-mux -l "unix:$T/d/h"
+	local new=$PID
+	wait_for 5 proc-stat -a -H "unix:$T/d/h"
+	kill "$HOST"
+	wait_for 5 gone "$HOST"
+	try 0 proc-stat -a -H "unix:$T/d/h"
+	[ -e d/h.lock ]
+	kill "$new"
+	ends 0 "$new"
+	is "$(ls d)" ""
+}
+
+@test "a full stdout: 111" {
+	[ -w /dev/full ] || skip "no /dev/full"
+	try 111 sh -c 'exec host-mux >/dev/full'
+	has "$stderr" 'No space left'
+}

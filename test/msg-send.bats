@@ -265,3 +265,40 @@ receive() {
 	is "$(grep -cE 'unknown|not sent' s.err)" 3
 	is "$(cat r.out)" ""
 }
+
+@test "the host ends before a slow reader has all: nothing is both delivered and not sent" {
+	start_host
+	mkfifo pipe
+	exec 8<>pipe
+	background r sh -c 'exec msg-recv --ready-fd 9 sto >pipe 8>&-' 9>ready
+	local r=$PID
+	wait_for 10 test -s ready
+	seq 100000 >s.in
+	background s msg-send --returned 5 sto 5>ret
+	local s=$PID
+	wait_for 10 listed sto
+	wait_for 30 stands_still_at_host
+	cat <pipe >got 8>&- &
+	local reader=$!
+	kill -STOP "$reader"
+	kill -TERM "$HOST"
+	wait_for 20 gone "$HOST"
+	kill -CONT "$reader"
+	exec 8>&-
+	ends 1 "$s" 30
+	wait_for 10 gone "$r"
+	wait_for 10 gone "$reader"
+	jq -r 'select(.errors[-1].kind == "not sent").payload' <ret | sort >not
+	[ -s not ] && [ -s got ]
+	is "$(sort got | comm -12 - not | head -n 3)" ""
+}
+
+# What the receiver was sent grows no longer.
+stands_still_at_host() {
+	local n
+
+	n=$(proc-stat -a sto | cut -f5)
+	[ "$n" -gt 100 ] || return
+	sleep 0.5
+	[ "$n" = "$(proc-stat -a sto | cut -f5)" ]
+}

@@ -397,3 +397,13 @@ only_gone() {
 	try 2 proc-boot --join unix:/nowhere
 	one_line "$(sed 1d <<<"$stderr")"
 }
+
+@test "--join: how CMD ended is its status" {
+	start_host
+	try 4 proc-boot --join "$HYPERACTOR_HOST_ADDR" --name j sh -c 'exit 4'
+	status_is j 'Stopped(exit=4)'
+	is "$stderr" ""
+	try 137 proc-boot --join "$HYPERACTOR_HOST_ADDR" --name k \
+	    sh -c 'kill -KILL $$'
+	status_is k 'Killed(sig=9)'
+}

@@ -13,6 +13,7 @@ said_so() {
 	127) grep -q 'loading shared libraries' err && return 0 ;;
 	1 | 111 | 125)
 		grep -qE "^[a-z-]+: error: .*($2)" err && return 0
+		grep -q 'loading shared libraries' err && return 0 # CMD's
 		# The proc it asks for could not be spawned before.
 		grep -qE "no proc '?w|not ended" err && return 0
 		;;
@@ -69,7 +70,7 @@ one_of_each() {
 	start_host
 	echo hello >in
 	for n in 4 5 6 7 8 9 10 11 12 13 14 15 16 18 20 22; do
-		one_of_each 'Too many open files|fork' -n "$n"
+		one_of_each 'Too many open files|No file descriptors|fork' -n "$n"
 	done
 	# With the last there were enough.
 	is "$status" 0
@@ -114,7 +115,7 @@ $HYPERACTOR_HOST_ADDR: it has no descriptors left"
 	start_host
 	head -c 3000000 /dev/zero | tr '\0' x >in
 	for v in 2000 2600 2700 2800 3000 3200 3500 4000 6000 8000 16000 40000; do
-		one_of_each 'Cannot allocate memory|no memory|fork' -v "$v"
+		one_of_each 'Cannot allocate memory|Out of memory|no memory|fork' -v "$v"
 	done
 	is "$status" 0
 }

@@ -55,10 +55,11 @@ struct hm_proc *hm_host_local_proc(struct hm_host *host);
 	UINT64_MAX /* the one that was configured, or asked for */
 void hm_host_shutdown(struct hm_host *host, uint64_t timeout,
     const char *reason, void (*done)(void *arg, unsigned failed), void *arg);
-/* Called when a shutdown was asked for over control: fn calls
- * hm_host_shutdown, now or later.  Without one, the host ends by itself. */
+/* Called when a shutdown was asked for over control, with the grace in ms that
+ * was asked for or is configured: fn calls hm_host_shutdown, now or later.
+ * Without one, the host ends by itself. */
 void hm_host_on_shutdown(
-    struct hm_host *host, void (*fn)(void *arg), void *arg);
+    struct hm_host *host, void (*fn)(void *arg, uint64_t timeout), void *arg);
 
 #ifdef __cplusplus
 }

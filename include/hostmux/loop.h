@@ -80,7 +80,7 @@ void hm_task_stop(struct hm_loop *loop, struct hm_task *task);
 /*
  * Takes these signals (one loop of a process may): they arrive as calls of fn,
  * in a turn, never in a handler.  0, -1 (EBUSY when another loop has them).
- * hm_loop_free puts the dispositions back.
+ * They are unblocked, too.  hm_loop_free puts the dispositions back.
  */
 int hm_loop_signals(struct hm_loop *loop, const sigset_t *set,
     void (*fn)(void *arg, int sig), void *arg);

@@ -461,6 +461,8 @@ runner_run(struct runner *r, struct hm_error *err)
 	}
 	if (r->boot != NULL)
 		lifeline_flush(&r->boot->line);
+	else if (!r->broken)
+		joined_ended(r);
 	return r->broken ? STATUS_FAILED : r->status;
 }
 

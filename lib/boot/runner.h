@@ -104,4 +104,7 @@ void runner_refuse(struct runner *r, struct hm_envelope *msg);
 void runner_look(struct runner *r);
 const char *runner_name(const struct runner *r);
 
+/* joined.c: tells the host how CMD has ended. */
+void joined_ended(struct runner *r);
+
 #endif

@@ -331,7 +331,6 @@ take_signals(struct supervisor *sup, struct hm_error *err)
 	(void)signal(SIGPIPE, SIG_IGN); /* of the caller's stdout */
 	if (hm_loop_signals(sup->loop, &set, on_signal, sup) == -1)
 		return hm_fail(err, errno, "signals: %s", strerror(errno));
-	(void)sigprocmask(SIG_UNBLOCK, &set, NULL);
 	return 0;
 }
 

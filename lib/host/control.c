@@ -27,7 +27,8 @@
 static bool
 wants_tail(const struct request *req)
 {
-	return hm_agent_trusts(req->msg) && hm_json_bool(req->json, "tail", false);
+	return hm_agent_trusts(req->msg) &&
+	       hm_json_bool(req->json, "tail", false);
 }
 
 int

@@ -259,7 +259,8 @@ hm_host_shutdown(struct hm_host *host, uint64_t timeout, const char *reason,
 }
 
 void
-hm_host_on_shutdown(struct hm_host *host, void (*fn)(void *arg), void *arg)
+hm_host_on_shutdown(
+    struct hm_host *host, void (*fn)(void *arg, uint64_t timeout), void *arg)
 {
 	host->asked = fn;
 	host->asked_arg = arg;
@@ -271,7 +272,7 @@ host_asked_to_end(struct hm_host *host)
 	if (host->ending)
 		return;
 	if (host->asked != NULL)
-		host->asked(host->asked_arg);
+		host->asked(host->asked_arg, host->timeout);
 	else
 		hm_host_shutdown(
 		    host, HM_HOST_TIMEOUT, "host shutdown", NULL, NULL);

@@ -54,7 +54,7 @@ struct hm_host {
 	struct hm_timer timer;
 	void (*done)(void *arg, unsigned failed);
 	void *done_arg;
-	void (*asked)(void *arg);
+	void (*asked)(void *arg, uint64_t timeout);
 	void *asked_arg;
 };
 

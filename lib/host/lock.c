@@ -80,7 +80,10 @@ lock_drop(struct lock *lock)
 {
 	if (lock->fd == -1)
 		return;
-	(void)unlink(lock->path);
+	/* Another may stand there by now, whose host has ended with its folder.
+	 */
+	if (stands_at(lock->fd, lock->path))
+		(void)unlink(lock->path);
 	(void)close(lock->fd);
 	lock->fd = -1;
 }

@@ -109,7 +109,8 @@ struct link {
 	uint64_t own;	/* bytes of this node's own records in out */
 
 	uint64_t window, granted, owed;
-	uint64_t held; /* of what is parked: for destinations held here */
+	uint64_t held;	 /* of what is parked: for destinations held here */
+	uint64_t coming; /* messages that have begun and are unsettled */
 	uint64_t last_number; /* highest that has begun */
 	uint64_t received;    /* records, RECEIVED not counted */
 	uint64_t told;	      /* of these, what RECEIVED has said */

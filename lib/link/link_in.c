@@ -25,6 +25,7 @@ take_data(struct link *link, const struct hm_record *rec, struct chunk *chunk,
 		/* What was held comes later than what was sent after it. */
 		if (number > link->last_number)
 			link->last_number = number;
+		link->coming++;
 	} else if (number > link->last_number) {
 		return hm_fail(err, EPROTO,
 		    "message %" PRIu64 " has no beginning", number);

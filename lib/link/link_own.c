@@ -97,6 +97,7 @@ link_settle_own(
 
 	if (link->dead)
 		return;
+	link->coming -= n;
 	if (how->outcome != HM_DELIVERED) {
 		if (say_settled(link, &one, 1, how) == -1)
 			link_lame(link);

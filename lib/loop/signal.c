@@ -84,6 +84,8 @@ hm_loop_signals(struct hm_loop *loop, const sigset_t *set,
 		if (sigismember(set, sig) == 1)
 			(void)sigaction(sig, &action, &signal_old[sig]);
 	}
+	/* Whoever started this may have blocked them, for itself. */
+	(void)sigprocmask(SIG_UNBLOCK, set, NULL);
 	return 0;
 }
 

@@ -81,8 +81,8 @@ on_lost(void *arg, const char *why)
 }
 
 static void
-proc_init(struct hm_proc *proc, struct hm_loop *loop,
-    const struct hm_limits *limits)
+proc_init(
+    struct hm_proc *proc, struct hm_loop *loop, const struct hm_limits *limits)
 {
 	if (limits != NULL)
 		proc->limits = *limits;

@@ -6,6 +6,8 @@
  * connection can be taken and refused when there are no more, instead of
  * leaving it in the backlog and the loop spinning.
  */
+#include <sys/stat.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -293,15 +295,34 @@ on_accept(void *arg, int listening, short revents)
 	}
 }
 
+/* The file of a Unix socket, if it is still that one, goes. */
+static void
+remove_socket(const struct listener *listener)
+{
+	const char *path = hm_addr_path(&listener->addr);
+	struct stat st;
+
+	if (path != NULL && lstat(path, &st) == 0 &&
+	    st.st_dev == listener->dev && st.st_ino == listener->ino)
+		(void)unlink(path);
+}
+
 int
 listener_add(struct hm_router *router, int fd, const struct hm_addr *addr)
 {
+	const char *path;
+	struct stat st;
 	struct listener *listener = calloc(1, sizeof *listener);
 
 	if (listener == NULL)
 		return -1;
 	listener->router = router;
 	listener->addr = *addr;
+	path = hm_addr_path(addr);
+	if (path != NULL && lstat(path, &st) == 0) {
+		listener->dev = st.st_dev;
+		listener->ino = st.st_ino;
+	}
 	listener->watch.fn = on_accept;
 	listener->watch.arg = listener;
 	listener->rest.fn = on_rested;
@@ -320,7 +341,6 @@ void
 listeners_close(struct hm_router *router)
 {
 	struct listener *listener;
-	const char *path;
 	int fd;
 
 	while ((listener = router->listeners) != NULL) {
@@ -329,9 +349,7 @@ listeners_close(struct hm_router *router)
 		hm_timer_stop(router->loop, &listener->rest);
 		hm_watch_stop(router->loop, &listener->watch);
 		(void)close(fd);
-		path = hm_addr_path(&listener->addr);
-		if (path != NULL)
-			(void)unlink(path);
+		remove_socket(listener);
 		free(listener);
 	}
 }

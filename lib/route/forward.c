@@ -17,6 +17,8 @@
 
 /* Messages whose pieces come in turns over one link at the same time. */
 #define PASSAGES_MAX 1024u
+/* So many of the largest are put together at the same time. */
+#define UNFINISHED 4u
 /* A lasting message (a wait) up to this size costs as little as any can. */
 #define LASTING_SMALL 1024u
 
@@ -42,7 +44,7 @@ vouch(const struct peer *peer, unsigned char *head)
 	hm_put32(head + HM_HEAD_PID, peer->pid);
 }
 
-static void
+void
 settle_back(struct peer *from, uint64_t number, enum hm_outcome outcome,
     const char *why)
 {
@@ -69,7 +71,7 @@ find_way(struct peer *from, const struct hm_head *head, struct peer **peer,
 	    head->known) {
 		*peer = last->peer;
 		*local = last->local;
-		return 0;
+		return *peer == NULL ? 0 : check_reach(head, *peer, err);
 	}
 	if (from->kind != PEER_NAME &&
 	    router_owns(from->router, head->sender.addr))
@@ -156,6 +158,7 @@ pass(struct peer *from, struct passage *passage, const struct hm_record *rec,
 	}
 	if (passage_collect(passage, p + skip, len - skip) == -1)
 		return -1;
+	passage->moved = hm_loop_now(from->router->loop);
 	if (!last) {
 		link_freed(&from->link, cost);
 		return 0;
@@ -163,6 +166,17 @@ pass(struct peer *from, struct passage *passage, const struct hm_record *rec,
 	deliver(from, passage->local, passage->env, passage->number, cost);
 	passage->env = NULL;
 	return 0;
+}
+
+/* It takes memory until it is whole; the tick sees to that. */
+static void
+count_unfinished(struct peer *from, struct passage *passage, uint64_t len)
+{
+	struct hm_router *router = from->router;
+
+	passage->whole = len;
+	router->unfinished += len;
+	peer_waits(from);
 }
 
 /* Decides where a message goes; what cannot go is settled and thrown away. */
@@ -194,9 +208,17 @@ begin(struct peer *from, struct passage *passage, const struct hm_head *head,
 		return 0;
 	}
 	vouch(from, p);
+	if (to == NULL && !whole &&
+	    from->router->unfinished + head->payload_len > UNFINISHED * most) {
+		settle_back(from, passage->number, HM_REFUSED,
+		    "too many large messages at the same time");
+		return 0;
+	}
 	if (to == NULL) {
 		if (whole)
 			passage->room = (size_t)head->payload_len;
+		else
+			count_unfinished(from, passage, head->payload_len);
 		passage->env =
 		    hm_envelope_with_room(p, head->len, passage->room);
 		return passage->env == NULL ? hm_fail(err, ENOMEM, "no memory")
@@ -328,6 +350,8 @@ on_abort(struct link *link, uint64_t number)
 
 	if (passage == NULL)
 		return;
+	if (passage->env != NULL)
+		link->coming--; /* settled by who sent it */
 	if (passage->to != NULL)
 		link_abort(&passage->to->link,
 		    flow_queue(passage->flow, passage->to), passage->out, &how);

@@ -9,6 +9,8 @@
 
 /* A payload is not believed to come before it does. */
 #define PAYLOAD_FIRST ((size_t)64 * 1024)
+/* Where messages never time out, one in part does all the same. */
+#define UNMOVED_MS 30000
 
 struct passage *
 passage_find(struct peer *from, uint64_t number)
@@ -20,6 +22,54 @@ passage_find(struct peer *from, uint64_t number)
 	return passage;
 }
 
+/* What was put together of it is thrown away; the rest will be, too. */
+static void
+passage_drop(struct hm_router *router, struct passage *passage)
+{
+	if (passage->local != NULL)
+		router->unfinished -= passage->whole;
+	passage->local = NULL;
+	hm_envelope_free(passage->env);
+	passage->env = NULL;
+}
+
+void
+passages_check(struct peer *peer, uint64_t now)
+{
+	struct hm_router *router = peer->router;
+	uint64_t timeout = router->limits.delivery_timeout;
+	struct passage *passage;
+
+	if (timeout == 0)
+		timeout = UNMOVED_MS;
+	for (passage = peer->passages; passage != NULL;
+	     passage = passage->next) {
+		if (passage->env == NULL || now - passage->moved < timeout)
+			continue;
+		settle_back(peer, passage->number, HM_TIMED_OUT,
+		    "it came in part, and no further");
+		passage_drop(router, passage);
+	}
+}
+
+void
+passages_leave(struct hm_router *router, const struct router_local *local)
+{
+	struct peer *peer;
+	struct passage *passage;
+
+	for (peer = router->peers; peer != NULL; peer = peer->next) {
+		for (passage = peer->passages; passage != NULL;
+		     passage = passage->next) {
+			if (passage->local != local || passage->env == NULL)
+				continue;
+			settle_back(peer, passage->number, HM_NOT_SENT,
+			    "proc has ended");
+			passage_drop(router, passage);
+		}
+	}
+}
+
 void
 passage_end(struct peer *from, struct passage *passage)
 {
@@ -29,7 +79,7 @@ passage_end(struct peer *from, struct passage *passage)
 		p = &(*p)->next;
 	*p = passage->next;
 	from->npassages--;
-	hm_envelope_free(passage->env);
+	passage_drop(from->router, passage);
 	if (passage->flow != NULL)
 		source_drop(flow_source(passage->flow));
 	free(passage);

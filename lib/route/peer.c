@@ -106,7 +106,10 @@ on_retry(void *arg)
 
 	if (peer_resume_expired(peer)) {
 		(void)hm_fail(&err, ETIMEDOUT, "%s", peer->trouble);
-		peer_over(peer, &err);
+		if (peer->kind == PEER_HOST)
+			(void)start_anew(peer, &err);
+		else
+			peer_over(peer, &err);
 		return;
 	}
 	if (peer->resuming && !peer->dialed)

@@ -28,11 +28,13 @@ struct passage {
 	struct passage *next;
 	uint64_t number;   /* on the link it comes from */
 	uint64_t missing;  /* bytes of payload to come */
+	uint64_t whole;	   /* what they will be, counted in unfinished */
 	struct peer *to;   /* with env NULL too: to be thrown away */
 	struct flow *flow; /* to there; holds a reference */
 	uint64_t out;	   /* its number there */
 	struct router_local *local;
 	struct hm_envelope *env; /* being put together for local */
+	uint64_t moved;		 /* when its last piece came */
 	size_t room;		 /* allocated payload */
 };
 
@@ -95,6 +97,8 @@ struct listener {
 	struct hm_router *router;
 	struct hm_watch watch;
 	struct hm_timer rest; /* from accepting, while that fails */
+	dev_t dev; /* of its socket's file: what else stands there stays */
+	ino_t ino;
 	struct hm_addr addr;
 };
 
@@ -139,6 +143,7 @@ struct hm_router {
 	/* home */
 	struct hm_envelope **kept; /* posted here and unsettled, by number */
 	size_t nbuckets, nkept;
+	uint64_t unfinished; /* bytes of messages being put together here */
 	uint64_t next_home;
 	struct hm_envelope *returns, **returns_end; /* to be given back */
 	char lost[HM_ERROR_TEXT]; /* why the uplink was lost, to be told */
@@ -230,6 +235,9 @@ int check_reach(
 bool sender_fits(const struct peer *peer, const struct hm_head *head);
 
 /* forward.c */
+/* What came from there as message number is settled. */
+void settle_back(struct peer *from, uint64_t number, enum hm_outcome outcome,
+    const char *why);
 extern const struct link_ops peer_link_ops;
 /* passage.c */
 struct passage *passage_find(struct peer *from, uint64_t number);
@@ -239,6 +247,10 @@ int passage_collect(
     struct passage *passage, const unsigned char *p, size_t len);
 void passages_to_end(struct hm_router *router, const struct peer *to);
 void passages_free(struct peer *peer);
+/* What is put together here and has not moved for too long is given up. */
+void passages_check(struct peer *peer, uint64_t now);
+/* local is no more: what is put together for it is thrown away. */
+void passages_leave(struct hm_router *router, const struct router_local *local);
 
 /* router.c */
 /* Where the route to addr (NULL: the default) leads, NULL if there is none. */

@@ -17,7 +17,8 @@ void
 peer_waits(struct peer *peer)
 {
 	struct hm_router *router = peer->router;
-	bool waits = !link_idle(&peer->link) || peer->outgoing != NULL;
+	bool waits = !link_idle(&peer->link) || peer->outgoing != NULL ||
+		     peer->passages != NULL;
 
 	if (waits && !peer->waits)
 		peer->progress = hm_loop_now(router->loop);
@@ -101,6 +102,7 @@ progress_tick(void *arg)
 		peer_waits(peer);
 		if (!peer->waits)
 			continue;
+		passages_check(peer, now);
 		check_lanes(peer, now);
 		check_progress(peer, now);
 		again = true;

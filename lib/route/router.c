@@ -76,7 +76,8 @@ close_idle(struct hm_router *router)
 		    peer->conn->state != CONN_OPEN || peer->outgoing != NULL)
 			continue;
 		link_gather(&peer->link);
-		if (peer->link.park.head != NULL ||
+		/* "Not sent" is what a BYE makes of all that is unsettled. */
+		if (peer->link.park.head != NULL || peer->link.coming > 0 ||
 		    link_lanes_bytes(&peer->link) > 0)
 			continue;
 		link_say_bye(&peer->link, "");
@@ -410,6 +411,7 @@ router_remove_local(struct router_local *local)
 		return;
 	*p = local->next;
 	router->generation++;
+	passages_leave(router, local);
 	home_leave(local);
 }
 

@@ -125,18 +125,26 @@ route(struct hm_router *router, const struct hm_head *head,
 	return 0;
 }
 
+static bool
+is_tcp(struct hm_slice addr)
+{
+	return addr.n >= 4 && memcmp(addr.p, "tcp:", 4) == 0;
+}
+
 int
 check_reach(
     const struct hm_head *head, const struct peer *to, struct hm_error *err)
 {
+	struct hm_slice back = head->sender.addr;
+
 	if (to->kind != PEER_HOST || !to->remote)
 		return 0;
-	if (head->sender.addr.n >= 4 &&
-	    memcmp(head->sender.addr.p, "tcp:", 4) == 0)
+	if (is_tcp(back) &&
+	    (!hm_head_header(head, "reply-to", &back) || is_tcp(back)))
 		return 0;
 	return no_way(err,
 	    "%.*s cannot be reached from there; start the host with -l tcp:%s",
-	    &head->sender.addr, "…");
+	    &back, "…");
 }
 
 /* Does a route of ours lead to that peer? */

@@ -10,7 +10,7 @@
 
 #include "tool/daemon.h"
 
-static void
+static int
 write_all(int fd, const char *p, size_t len)
 {
 	ssize_t n;
@@ -18,12 +18,13 @@ write_all(int fd, const char *p, size_t len)
 	while (len > 0) {
 		n = write(fd, p, len);
 		if (n == -1 && errno != EINTR)
-			return; /* nobody reads it */
+			return -1;
 		if (n > 0) {
 			p += n;
 			len -= (size_t)n;
 		}
 	}
+	return 0;
 }
 
 static _Noreturn void

@@ -55,6 +55,7 @@ take_ready(struct front *front, const struct hm_json *line)
 	char number[24];
 
 	front->ready++;
+	errno = 0;
 	if (front->json) {
 		row_print_json(line);
 	} else if (front->table != NULL) {
@@ -68,7 +69,8 @@ take_ready(struct front *front, const struct hm_json *line)
 		cells[4] = NULL;
 		(void)table_row(front->table, cells);
 	}
-	if (fflush(stdout) != 0 && front->stdout_code == 0)
+	/* A libc may have tried before, and then flushes nothing. */
+	if ((fflush(stdout) != 0 || ferror(stdout)) && front->stdout_code == 0)
 		front->stdout_code = errno;
 }
 

@@ -130,7 +130,9 @@ mux_announce(struct mux *mux, struct hm_error *err)
 			    err, errno, "log '%s': %s", path, strerror(errno));
 	} else if (mux->command == NULL) {
 		(void)fwrite(text, 1, len, stdout);
-		(void)fflush(stdout);
+		if (fflush(stdout) != 0 || ferror(stdout))
+			return hm_fail(
+			    err, errno, "write (stdout): %s", strerror(errno));
 	}
 	ready_tell(mux->ready_fd);
 	return 0;
@@ -166,7 +168,7 @@ mux_end(struct mux *mux, const char *reason)
 /* As with a signal: CMD ends first, and the host when it has.  Whoever asked
  * is told then. */
 static void
-on_asked(void *arg)
+on_asked(void *arg, uint64_t timeout)
 {
 	struct mux *mux = arg;
 
@@ -176,7 +178,7 @@ on_asked(void *arg)
 	}
 	if (mux->deadline == 0)
 		command_signal(mux, SIGTERM);
-	command_hurry(mux, mux->timeout);
+	command_hurry(mux, timeout < mux->timeout ? timeout : mux->timeout);
 }
 
 /* The ladder. */
@@ -232,7 +234,17 @@ take_signals(struct mux *mux)
 		(void)sigaddset(&set, SIGCHLD);
 	if (hm_loop_signals(mux->loop, &set, on_signal, mux) == -1)
 		return -1;
-	return sigprocmask(SIG_SETMASK, &mux->inherit.mask, NULL);
+	(void)sigprocmask(SIG_SETMASK, &mux->inherit.mask, NULL);
+	/* The caller may have blocked them, for us to hear of them so. */
+	return sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static int
+failed(const struct mux *mux, const struct hm_error *err)
+{
+	int status = tool_fail(mux->tool, err);
+
+	return mux->command == NULL ? status : TOOL_WRAP;
 }
 
 int
@@ -241,8 +253,8 @@ mux_run(struct mux *mux)
 	struct hm_error err;
 
 	if (take_signals(mux) == -1) {
-		(void)hm_fail(&err, ENOMEM, "signals: %s", strerror(errno));
-		return tool_fail(mux->tool, &err);
+		(void)hm_fail(&err, errno, "signals: %s", strerror(errno));
+		return failed(mux, &err);
 	}
 	hm_host_on_shutdown(mux->host, on_asked, mux);
 	if (mux->command != NULL && command_start(mux, &err) == -1) {
@@ -252,7 +264,7 @@ mux_run(struct mux *mux)
 	while (!mux->done) {
 		if (hm_loop_turn(mux->loop, -1) == -1) {
 			(void)hm_fail(&err, errno, "loop: %s", strerror(errno));
-			return tool_fail(mux->tool, &err);
+			return failed(mux, &err);
 		}
 	}
 	return mux->status;

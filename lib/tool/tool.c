@@ -267,6 +267,8 @@ tool_close(const struct tool *tool, int status)
 		return status;
 	if (errno == EPIPE)
 		return status;
+	if (errno == 0)
+		errno = EIO; /* it failed before, unseen */
 	tool_say(tool, HM_LOG_ERROR, "write (stdout): %s", strerror(errno));
 	return TOOL_SYSTEM;
 }

@@ -316,6 +316,24 @@ hm_head_read_known(struct hm_head *head, const unsigned char *p, size_t len,
 	return 0;
 }
 
+bool
+hm_head_header(
+    const struct hm_head *head, const char *key, struct hm_slice *value)
+{
+	const unsigned char *p = (const unsigned char *)head->headers.p;
+	struct cursor c = {p, p + head->headers.n, false};
+	unsigned n = get_u8(&c);
+	struct hm_slice name;
+
+	for (; n > 0; n--) {
+		name = get(&c, 1);
+		*value = get(&c, 2);
+		if (!c.bad && slice_is(name, key, strlen(key)))
+			return true;
+	}
+	return false;
+}
+
 struct writer {
 	unsigned char *p, *end;
 	bool full;

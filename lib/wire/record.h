@@ -196,6 +196,9 @@ int hm_head_read(struct hm_head *head, const unsigned char *p, size_t len,
 /* The same, with what is known; NULL: nothing. */
 int hm_head_read_known(struct hm_head *head, const unsigned char *p, size_t len,
     const struct hm_head_known *known, struct hm_error *err);
+/* The value of a header of a head that was read in full; false: none. */
+bool hm_head_header(
+    const struct hm_head *head, const char *key, struct hm_slice *value);
 /* Reads a head that was accepted before, up to its type. */
 void hm_head_parse(struct hm_head *head, const unsigned char *p, size_t len);
 /* Writes a head; headers as key, value pairs.  The length, or -1: EMSGSIZE
