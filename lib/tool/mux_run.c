@@ -200,13 +200,19 @@ climb(struct mux *mux)
 }
 
 static void
+reap_orphans(void)
+{
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		continue;
+}
+
+static void
 on_signal(void *arg, int sig)
 {
 	struct mux *mux = arg;
 
 	if (sig == SIGCHLD && mux->command == NULL) {
-		while (waitpid(-1, NULL, WNOHANG) > 0)
-			continue;
+		reap_orphans();
 		return;
 	}
 	if (mux->command != NULL)
@@ -256,6 +262,8 @@ mux_run(struct mux *mux)
 		(void)hm_fail(&err, errno, "signals: %s", strerror(errno));
 		return failed(mux, &err);
 	}
+	if (mux->command == NULL)
+		reap_orphans(); /* that ended before SIGCHLD was taken */
 	hm_host_on_shutdown(mux->host, on_asked, mux);
 	if (mux->command != NULL && command_start(mux, &err) == -1) {
 		(void)tool_fail(mux->tool, &err);
