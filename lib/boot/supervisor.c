@@ -16,7 +16,6 @@
 
 /* The longest line from the front is a word. */
 #define FRONT_LINE_MAX 4096
-#define CONTROL_MS 30000
 /* What is posted at the end may take so long to be settled. */
 #define LEAVE_MS 5000
 #define VARIABLES_MAX 4
@@ -53,6 +52,16 @@ find_ward(struct supervisor *sup, const char *name)
 	return NULL;
 }
 
+/* Nor will it be. */
+static void
+not_started(struct ward *ward)
+{
+	ward->cancelled = true;
+	(void)hm_fail_kind(&ward->why, HM_ERR_CONFIGURE, ECANCELED,
+	    "proc '%s' was not started any more", ward->id.proc);
+	ward_begin(ward, NULL);
+}
+
 static int
 take_request(struct supervisor *sup, struct hm_actor *self,
     const struct hm_json *json, bool kill_it)
@@ -67,7 +76,7 @@ take_request(struct supervisor *sup, struct hm_actor *self,
 	if (!(timeout >= 0 && timeout < 3e10))
 		return hm_refuse(self, "\"timeout\": not a number of seconds");
 	if (ward->handle == NULL) {
-		ward->cancelled = true;
+		not_started(ward);
 		return HM_TAKEN;
 	}
 	/* One that has ended is known to the host, or will be in a moment. */
@@ -181,54 +190,11 @@ on_front_closed(void *arg)
 }
 
 static int
-refuse(struct hm_actor *self, struct hm_envelope *msg)
-{
-	(void)msg;
-	return hm_refuse(self, "it takes no messages");
-}
-
-static void
-on_line_return(struct hm_actor *self, struct hm_envelope *env)
-{
-	struct supervisor *sup = hm_actor_arg(self);
-	struct hm_id dest;
-
-	hm_envelope_dest(env, &dest);
-	sinks_returned(&sup->sinks, &dest);
-}
-
-static struct hm_proc *
-attach_client(struct supervisor *sup, struct hm_error *err)
-{
-	struct hm_attach how;
-
-	memset(&how, 0, sizeof how);
-	how.host = sup->job->host;
-	how.limits = sup->job->limits;
-	return hm_proc_attach(sup->loop, &how, err);
-}
-
-/* Lines for ports go over a link of their own: what their reader does not take
- * fills that one, and no status waits behind it. */
-static int
-attach_lines(struct supervisor *sup, struct hm_error *err)
-{
-	sup->lines = attach_client(sup, err);
-	if (sup->lines == NULL)
-		return -1;
-	sup->sinks.from = hm_proc_spawn(sup->lines, "main", refuse, sup, err);
-	if (sup->sinks.from == NULL)
-		return -1;
-	hm_actor_on_return(sup->sinks.from, on_line_return);
-	return 0;
-}
-
-static int
 attach(struct supervisor *sup, struct hm_error *err)
 {
 	struct hm_json *info;
 
-	sup->proc = attach_client(sup, err);
+	sup->proc = enlist_client(sup, err);
 	if (sup->proc == NULL)
 		return -1;
 	sup->agent = hm_proc_spawn(sup->proc, "agent", on_message, sup, err);
@@ -246,59 +212,6 @@ attach(struct supervisor *sup, struct hm_error *err)
 	    hm_json_string(info, "socket_dir", ""));
 	hm_json_free(info);
 	return 0;
-}
-
-/* All names, or none. */
-static int
-reserve(struct supervisor *sup, struct hm_error *err)
-{
-	const struct hm_json *token;
-	struct hm_json *json = NULL;
-	struct hm_json_out out;
-	unsigned i, n = sup->job->count;
-	char *text;
-
-	hm_json_out_init(&out);
-	hm_json_open(&out, NULL, '{');
-	hm_json_put_string(&out, "op", "reserve");
-	hm_json_open(&out, "names", '[');
-	for (i = 0; i < n; i++) {
-		ward_init(&sup->wards[i], sup, i);
-		hm_json_put_string(&out, NULL, sup->wards[i].id.proc);
-	}
-	hm_json_close(&out, ']');
-	hm_json_close(&out, '}');
-	text = hm_json_out_take(&out, NULL);
-	if (text == NULL)
-		return hm_fail(err, ENOMEM, "no memory");
-	json = hm_control(sup->agent, text, CONTROL_MS, err);
-	free(text);
-	if (json == NULL)
-		return -1;
-	token = hm_json_get(json, "tokens");
-	token = token == NULL ? NULL : token->child;
-	for (i = 0; i < n && token != NULL && token->string != NULL; i++) {
-		(void)snprintf(sup->wards[i].token, sizeof sup->wards[i].token,
-		    "%s", token->string);
-		token = token->next;
-	}
-	hm_json_free(json);
-	return i == n ? 0 : hm_fail(err, EPROTO, "host: no tokens");
-}
-
-static int
-open_sinks(struct supervisor *sup, struct hm_error *err)
-{
-	const char *const *spec = sup->job->outputs;
-
-	sup->sinks.loop = sup->loop;
-	for (; *spec != NULL; spec++) {
-		if (sinks_add(&sup->sinks, *spec, err) == -1)
-			return -1;
-	}
-	if (sinks_resolve(&sup->sinks, sup->host_id, err) == -1)
-		return -1;
-	return sinks_channel(&sup->sinks) == NULL ? 0 : attach_lines(sup, err);
 }
 
 static void
@@ -359,7 +272,6 @@ static void
 spawn_ward(struct supervisor *sup, struct ward *ward)
 {
 	const struct job *job = sup->job;
-	bool none = sup->ending || sup->no_more || ward->cancelled;
 	const char *channel = sinks_channel(&sup->sinks);
 	char rank[64], count[64], log[HM_ID_TEXT + 32];
 	const char *env[VARIABLES_MAX] = {rank, count, NULL, NULL};
@@ -383,18 +295,26 @@ spawn_ward(struct supervisor *sup, struct ward *ward)
 	spawn.in = job->stay && !job->many ? STDIN_FILENO : -1;
 	spawn.ready_timeout = job->ready_timeout;
 	spawn.arg = ward;
-	if (none)
-		(void)hm_fail_kind(&ward->why, HM_ERR_CONFIGURE, ECANCELED,
-		    "proc '%s' was not started any more", ward->id.proc);
-	ward_begin(ward,
-	    none ? NULL : hm_manager_spawn(sup->manager, &spawn, &ward->why));
+	ward_begin(ward, hm_manager_spawn(sup->manager, &spawn, &ward->why));
+}
+
+/* Its turn has come. */
+static void
+begin(struct supervisor *sup, struct ward *ward)
+{
+	if (ward->cancelled)
+		return;
+	if (sup->ending || sup->no_more)
+		not_started(ward);
+	else
+		spawn_ward(sup, ward);
 }
 
 static int
 bring_up(struct supervisor *sup, struct hm_error *err)
 {
-	if (attach(sup, err) == -1 || open_sinks(sup, err) == -1 ||
-	    reserve(sup, err) == -1 || make_manager(sup, err) == -1)
+	if (attach(sup, err) == -1 || enlist_sinks(sup, err) == -1 ||
+	    enlist_names(sup, err) == -1 || make_manager(sup, err) == -1)
 		return -1;
 	hm_proc_on_lost(sup->proc, on_lost, sup);
 	hm_proc_on_stop(sup->proc, on_stop, sup);
@@ -448,11 +368,10 @@ run(struct supervisor *sup)
 {
 	unsigned next = 0, count = sup->job->count;
 
-	sup->left = count;
 	while (!is_done(sup)) {
 		/* One a turn: the first are ready before the last start. */
 		if (next < count) {
-			spawn_ward(sup, &sup->wards[next++]);
+			begin(sup, &sup->wards[next++]);
 			if (next == count)
 				let_go_of_place();
 		}
@@ -470,6 +389,7 @@ supervise(const struct job *job, int front, int will)
 
 	memset(&sup, 0, sizeof sup);
 	sup.job = job;
+	sup.left = job->count;
 	sup.will = will;
 	sup.front.line_max = FRONT_LINE_MAX;
 	sup.front.said = on_front;

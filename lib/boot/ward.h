@@ -19,6 +19,8 @@
 #include "boot/supervisor.h"
 #include "boot/talk.h"
 
+#define CONTROL_MS 30000
+
 struct ward {
 	struct supervisor *sup;
 	struct hm_id id;
@@ -70,5 +72,11 @@ void front_say_fatal(struct supervisor *sup, const struct hm_error *err);
 void front_say_log(void *arg, enum hm_level level, const char *text);
 /* The warden is to remove the socket at addr when the supervisor cannot. */
 void will_write(const struct supervisor *sup, const char *addr);
+
+/* enlist.c: a client of the host; all names of the job, or none; the sinks, and
+ * a link of their own if they have a port among them.  -1 (NULL) with err. */
+struct hm_proc *enlist_client(struct supervisor *sup, struct hm_error *err);
+int enlist_names(struct supervisor *sup, struct hm_error *err);
+int enlist_sinks(struct supervisor *sup, struct hm_error *err);
 
 #endif

@@ -10,6 +10,8 @@
 #ifndef HM_PEER_H
 #define HM_PEER_H
 
+#include <sys/types.h>
+
 #include <hostmux/loop.h>
 
 #include "link/conn.h"
