@@ -67,6 +67,7 @@ LIB = \
 	lib/boot/output.c lib/boot/payload.c lib/boot/plain.c \
 	lib/boot/process.c lib/boot/runner.c lib/boot/sink.c lib/boot/spawn.c \
 	lib/boot/status.c lib/boot/supervisor.c lib/boot/talk.c \
+	lib/boot/terminal.c \
 	lib/boot/tree.c lib/boot/ward.c lib/boot/warden.c \
 	lib/host/control.c lib/host/host.c lib/host/item.c lib/host/leftover.c lib/host/life.c \
 	lib/host/listen.c lib/host/lock.c lib/host/naming.c lib/host/past.c \
@@ -86,7 +87,7 @@ PROGRAMS = \
 DRIVERS = \
 	addr child envelope garbage id json lane limits link linked loop manager \
 	ordered orphans output reader reap record registry resume route runner \
-	signal socket spawn status sys text timer tree
+	signal socket spawn status sys terminal text timer tree
 FUZZERS = envelope json link name
 # With bench.c, which they have in common.
 BENCHES = bare booted filter keeper load payload redis relay

@@ -423,6 +423,14 @@ time.sleep(600)'
 	is "$output" hello
 }
 
+@test "-- CMD: ^Z on a terminal stops the job, fg goes on" {
+	try 7 "$(driver terminal)" job host-mux -- sh -c 'echo up; read x; echo got $x; exit 7'
+}
+
+@test "-- CMD: ^Z stops nothing where no shell is above" {
+	try 7 "$(driver terminal)" leader host-mux -- sh -c 'echo up; read x; echo got $x; exit 7'
+}
+
 @test "signals that the caller has blocked are heard all the same" {
 	# As from a program that takes its signals by signalfd.
 	cat >blocked.py <<-'END'

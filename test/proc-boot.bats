@@ -344,6 +344,12 @@ only_gone() {
 	ends 137 "$PID"
 }
 
+@test "--join: ^Z on a terminal stops the job, fg goes on" {
+	start_host
+	try 7 "$(driver terminal)" job proc-boot --join "$HYPERACTOR_HOST_ADDR" --name j1 \
+		sh -c 'echo up; read x; echo got $x; exit 7'
+}
+
 @test "--join over TCP; a name taken" {
 	start_host -l tcp:127.0.0.1:0
 	background j proc-boot --join "$ID" --name j1 --lines cat

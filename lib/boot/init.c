@@ -117,6 +117,7 @@ reap(struct init *init)
 {
 	siginfo_t info;
 
+	terminal_watch(&init->terminal);
 	for (;;) {
 		info.si_pid = 0;
 		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) ==
@@ -138,6 +139,8 @@ on_signal(void *arg, int sig)
 {
 	struct init *init = arg;
 
+	if (sig == SIGCONT)
+		terminal_continue(&init->terminal);
 	if (sig == SIGCHLD)
 		reap(init);
 	else

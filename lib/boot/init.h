@@ -9,6 +9,7 @@
 #include <hostmux/loop.h>
 
 #include "boot/spawn.h"
+#include "boot/terminal.h"
 #include "boot/tree.h"
 
 struct init;
@@ -29,6 +30,7 @@ struct init {
 	struct child *children;	    /* those that live */
 	struct tree tree;
 	struct hm_timer timer;
+	struct terminal terminal;
 	bool lasting; /* what a command leaves stays until the sweep */
 	bool sweeping, hard;
 	uint64_t sweep_end;

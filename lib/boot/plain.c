@@ -18,19 +18,6 @@ plain_take(struct hm_actor *self, struct hm_envelope *msg)
 	    runner_name(hm_actor_arg(self)));
 }
 
-/* Run by hand, this has the terminal, and gives it to CMD's group. */
-static void
-hand_terminal(struct runner *r)
-{
-	if (tcgetpgrp(STDIN_FILENO) != getpgrp())
-		return;
-	(void)signal(SIGTTOU, SIG_IGN); /* of taking it back */
-	/* CMD may have tried to read before it was its turn. */
-	r->terminal = tcsetpgrp(STDIN_FILENO, r->cmd.pid) == 0;
-	if (r->terminal)
-		(void)kill(-r->cmd.pid, SIGCONT);
-}
-
 static int
 plain_start(struct runner *r, int *status, struct hm_error *err)
 {
@@ -41,16 +28,15 @@ plain_start(struct runner *r, int *status, struct hm_error *err)
 	spawn.err = STDERR_FILENO;
 	if (runner_start(r, &spawn, status, err) == -1)
 		return -1;
-	hand_terminal(r);
+	terminal_begin(&r->init.terminal, r->cmd.pid);
 	return 0;
 }
 
 static void
 plain_stop(struct runner *r)
 {
-	/* In the background it was never ours, and asking would stop us. */
-	if (r->ended && r->terminal) {
-		(void)tcsetpgrp(STDIN_FILENO, getpgrp());
+	if (r->ended) {
+		terminal_end(&r->init.terminal);
 	} else if (!r->ended && !r->broken) {
 		runner_terminate(r);
 		r->told = true;

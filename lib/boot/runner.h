@@ -46,7 +46,6 @@ struct runner {
 	const char *to; /* as it was given, or NULL */
 	unsigned max;	/* of --exec */
 	bool json;	/* of --frames */
-	bool terminal;	/* it was handed to CMD */
 	struct init init;
 
 	void *state; /* the mode's */

@@ -6,6 +6,7 @@
 #define HM_MUX_H
 
 #include "boot/spawn.h"
+#include "boot/terminal.h"
 #include "boot/tree.h"
 #include "host/lock.h"
 #include "tool/daemon.h"
@@ -45,7 +46,7 @@ struct mux {
 	/* the command */
 	pid_t child;	   /* 0: none */
 	bool ended, quiet; /* it has; the host has ended too */
-	bool terminal;	   /* was handed to it */
+	struct terminal terminal;
 	uint64_t deadline; /* of the whole end, 0: it has not begun */
 	struct hm_timer timer;
 	struct tree tree; /* what it leaves */

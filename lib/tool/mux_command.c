@@ -22,19 +22,6 @@
 
 extern char **environ;
 
-/* Whoever has the terminal gives it to CMD, and takes it back. */
-static void
-hand_terminal(struct mux *mux)
-{
-	if (tcgetpgrp(STDIN_FILENO) != getpgrp())
-		return;
-	(void)signal(SIGTTOU, SIG_IGN);
-	mux->terminal = tcsetpgrp(STDIN_FILENO, mux->child) == 0;
-	/* It may have tried to read before it was its turn. */
-	if (mux->terminal)
-		(void)kill(-mux->child, SIGCONT);
-}
-
 int
 command_start(struct mux *mux, struct hm_error *err)
 {
@@ -53,7 +40,7 @@ command_start(struct mux *mux, struct hm_error *err)
 	spawn.orphans = true;
 	mux->child = spawn_child(&spawn, &what);
 	if (mux->child > 0) {
-		hand_terminal(mux);
+		terminal_begin(&mux->terminal, mux->child);
 		return 0;
 	}
 	mux->status = strcmp(what, "fork") == 0 ? TOOL_WRAP
@@ -70,6 +57,7 @@ on_ended(struct mux *mux, int status)
 	hm_status_from_wait(&how, status);
 	mux->status = hm_status_exit(&how);
 	mux->ended = true;
+	terminal_end(&mux->terminal);
 	hm_timer_stop(mux->loop, &mux->timer);
 	if (mux->deadline == 0)
 		mux->deadline = hm_loop_now(mux->loop) + mux->timeout;
@@ -85,6 +73,7 @@ reap(struct mux *mux)
 	pid_t pid;
 	int status;
 
+	terminal_watch(&mux->terminal);
 	info.si_pid = 0;
 	if (!mux->ended &&
 	    waitid(P_PID, (id_t)mux->child, &info,
@@ -103,6 +92,8 @@ reap(struct mux *mux)
 void
 command_signal(struct mux *mux, int sig)
 {
+	if (sig == SIGCONT)
+		terminal_continue(&mux->terminal);
 	if (sig == SIGCHLD)
 		reap(mux);
 	else if (!mux->ended)
@@ -181,7 +172,6 @@ command_fini(struct mux *mux)
 {
 	if (mux->child > 0 && !mux->ended)
 		signal_group(mux->child, SIGKILL); /* the third signal */
-	if (mux->terminal)
-		(void)tcsetpgrp(STDIN_FILENO, getpgrp());
+	terminal_end(&mux->terminal);
 	tree_fini(&mux->tree);
 }
