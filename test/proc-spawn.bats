@@ -170,6 +170,16 @@ load helper
 	has "$output" 'to stdout'
 }
 
+@test "-w: a terminal that nobody reads holds up nobody" {
+	start_host
+	background t "$(driver terminal)" held proc-spawn -w loud \
+		proc-boot sh -c 'yes "$(printf %099d 0)" | head -c 300000; : >written; exec sleep 1000'
+	wait_for 20 [ -e written ]
+	try 0 proc-reap -t 10s loud
+	: >go
+	ends 143 "$PID"
+}
+
 @test "-w: passes signals on" {
 	start_host
 	background s proc-spawn -w w1 proc-boot \

@@ -3,7 +3,8 @@
  *
  * The lines of a turn are gathered and written at its end.  A descriptor of
  * the caller is shared with others and keeps its flags, so it is polled and
- * then given at most what a pipe takes without waiting.  A line is written
+ * then given at most what a pipe takes without waiting.  A terminal promises
+ * less than that, and is opened once more by its name.  A line is written
  * whole or not at all; when some were not, a line in their place says how many.
  */
 #include <errno.h>
@@ -20,6 +21,8 @@
 
 /* What may wait for a slow reader: as much as a pipe holds. */
 #define SINK_BUFFER ((size_t)64 * 1024)
+/* Until a terminal is asked again whether it takes more. */
+#define TERMINAL_MS 20
 /* _POSIX_PIPE_BUF is 512; every pipe here takes this. */
 #ifndef PIPE_BUF
 #define PIPE_BUF 512
@@ -42,6 +45,8 @@ struct sink {
 	uint64_t dropped, unsaid; /* in all; since it was last said */
 	struct hm_task task;
 	struct hm_watch watch;
+	bool terminal;
+	struct hm_timer timer;
 };
 
 static void
@@ -79,7 +84,7 @@ write_some(const struct sink *sink)
 	struct pollfd poll_fd = {sink->fd, POLLOUT, 0};
 	size_t n = sink->len;
 
-	if (sink->kind != SINK_FILE) {
+	if (sink->fd <= STDERR_FILENO) { /* the caller's */
 		if (poll(&poll_fd, 1, 0) != 1) {
 			errno = EAGAIN;
 			return -1;
@@ -88,6 +93,18 @@ write_some(const struct sink *sink)
 			n = PIPE_BUF;
 	}
 	return write(sink->fd, sink->buf, n);
+}
+
+/* A terminal that has room for one byte says so, and does not take a newline,
+ * which is two: it would be asked for ever. */
+static int
+wait_for_room(struct sink *sink)
+{
+	struct hm_loop *loop = sink->sinks->loop;
+
+	if (sink->terminal)
+		return hm_timer_start(loop, &sink->timer, TERMINAL_MS);
+	return hm_watch_start(loop, &sink->watch, sink->fd, POLLOUT);
 }
 
 static void
@@ -102,8 +119,7 @@ flush(void *arg)
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n == -1 && errno == EAGAIN) {
-			if (hm_watch_start(
-				loop, &sink->watch, sink->fd, POLLOUT) == -1)
+			if (wait_for_room(sink) == -1)
 				drop_buffer(sink, strerror(errno));
 			return;
 		}
@@ -116,6 +132,7 @@ flush(void *arg)
 		memmove(sink->buf, sink->buf + n, sink->len);
 	}
 	hm_watch_stop(loop, &sink->watch);
+	hm_timer_stop(loop, &sink->timer);
 }
 
 static void
@@ -219,6 +236,22 @@ sinks_waiting(const struct sinks *sinks)
 	return sink != NULL;
 }
 
+/* The caller's fd, or if that is a terminal, one of our own that never waits:
+ * somebody may have typed ^S. */
+static void
+open_callers(struct sink *sink, int fd)
+{
+	const char *name = ttyname(fd);
+
+	sink->fd = fd;
+	if (name == NULL)
+		return;
+	fd = open(name, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	sink->terminal = fd != -1;
+	if (sink->terminal)
+		sink->fd = fd;
+}
+
 static int
 sink_open(struct sink *sink, struct hm_error *err)
 {
@@ -233,10 +266,10 @@ sink_open(struct sink *sink, struct hm_error *err)
 			    "output '%s': %s", sink->name, strerror(errno));
 		break;
 	case SINK_STDOUT:
-		sink->fd = STDOUT_FILENO;
+		open_callers(sink, STDOUT_FILENO);
 		break;
 	case SINK_STDERR:
-		sink->fd = STDERR_FILENO;
+		open_callers(sink, STDERR_FILENO);
 		break;
 	default:
 		return 0;
@@ -303,9 +336,9 @@ sinks_add(struct sinks *sinks, const char *spec, struct hm_error *err)
 	sink->sinks = sinks;
 	sink->kind = (enum kind)kind;
 	sink->fd = -1;
-	sink->task.fn = flush;
+	sink->task.fn = sink->timer.fn = flush;
 	sink->watch.fn = on_writable;
-	sink->task.arg = sink->watch.arg = sink;
+	sink->task.arg = sink->watch.arg = sink->timer.arg = sink;
 	sink->name = strdup(name);
 	if (sink->name == NULL || sink_open(sink, err) == -1) {
 		sink_free(sink);
@@ -351,6 +384,7 @@ sinks_fini(struct sinks *sinks)
 		sinks->first = sink->next;
 		hm_task_stop(sinks->loop, &sink->task);
 		hm_watch_stop(sinks->loop, &sink->watch);
+		hm_timer_stop(sinks->loop, &sink->timer);
 		if (sink->len > 0)
 			drop_buffer(sink, "its reader is too slow");
 		if (sink->dropped > 0)

@@ -1,12 +1,14 @@
 /*
- * terminal job|leader COMMAND...: what a shell sees of a wrapper on a terminal.
- * COMMAND is a wrapper around a CMD that prints "up", reads a line, and prints
- * "got LINE".
+ * terminal job|leader|held COMMAND...: COMMAND on a terminal.
+ *
+ * For the first two it is a wrapper around a CMD that prints "up", reads a line
+ * and prints "got LINE".
  *
  *   job     COMMAND is a job of a shell's: ^Z stops the job, and the shell gets
  *           the terminal; in the background it stops when CMD reads; "fg" lets
  *           it go on
  *   leader  COMMAND leads the session, as in a container: ^Z stops nothing
+ *   held    nobody reads what it prints until there is a file "go"
  */
 #define _XOPEN_SOURCE 700
 
@@ -48,6 +50,17 @@ expect(const char *text)
 		CHECK(n > 0);
 		len += (size_t)n;
 	}
+}
+
+/* Until nobody has the terminal open any more. */
+static void
+drain(void)
+{
+	ssize_t n;
+
+	do
+		n = read(master, screen, sizeof screen);
+	while (n > 0 || (n == -1 && errno == EINTR));
 }
 
 static void
@@ -130,23 +143,30 @@ session(const char *slave, char **command, int job)
 int
 main(int argc, char **argv)
 {
-	int job, status;
+	int job, held, status;
 	pid_t leader;
 
 	CHECK(argc > 2);
 	job = strcmp(argv[1], "job") == 0;
+	held = strcmp(argv[1], "held") == 0;
 	master = posix_openpt(O_RDWR | O_NOCTTY);
 	CHECK(master != -1 && grantpt(master) == 0 && unlockpt(master) == 0);
 	leader = fork();
 	CHECK(leader != -1);
 	if (leader == 0)
 		session(ptsname(master), argv + 2, job);
-	expect("up");
-	type(STOP);
-	if (job)
-		expect("stopped");
-	type("word\n");
-	expect("got word");
+	if (!held) {
+		expect("up");
+		type(STOP);
+		if (job)
+			expect("stopped");
+		type("word\n");
+		expect("got word");
+	}
+	while (held && access("go", F_OK) == -1)
+		(void)poll(NULL, 0, 10);
+	if (held)
+		drain();
 	status = ended(leader, 0);
 	CHECK(WIFEXITED(status));
 	return WEXITSTATUS(status);
