@@ -156,9 +156,10 @@ descriptors() {
 
 # --- waiting and running, never without a deadline
 
-# wait_for SECONDS CMD [ARG]...: 0 as soon as CMD is, 1 after SECONDS.
+# wait_for SECONDS CMD [ARG]...: 0 as soon as CMD is, 1 when it is not after
+# SECONDS of a quiet machine, or PATIENCE (3) times that, for one that is shared.
 wait_for() {
-	local end=$((SECONDS + $1 + 1))
+	local end=$((SECONDS + $1 * ${PATIENCE:-3} + 1))
 
 	shift
 	until "$@" >/dev/null 2>&1; do
