@@ -29,6 +29,11 @@ COMPILE = $(CC) -std=c11 -D_POSIX_C_SOURCE=200809L -Iinclude -Ilib \
 LINK = $(CC) $(CFLAGS) $(LDFLAGS) $(MODE_LDFLAGS)
 SECOND = -f Makefile -f $(BUILD)/rules.mk
 
+# Programs that are copied alone are to be small: a third less than with -O2.
+STATIC = MODE='-Os -ffunction-sections -fdata-sections \
+	-fno-asynchronous-unwind-tables' \
+	MODE_LDFLAGS='-static -s -Wl,--gc-sections -Wl,-z,noseparate-code'
+
 FUZZ_CC = clang
 FUZZ_SECONDS = 60
 SOAK_SECONDS = 600
@@ -205,12 +210,6 @@ bench-doc: static-benches
 	@HOSTMUX_BUILD=build/static test/bench/run -n $(RUNS) >build/BENCHMARKS
 	@cp build/BENCHMARKS doc/BENCHMARKS
 
-static-benches:
-	@test/setup cc
-	@cc='$(CC)'; \
-	[ "$$cc" != cc ] || ! command -v musl-gcc >/dev/null || cc=musl-gcc; \
-	$(MAKE) BUILD=build/static CC="$$cc" MODE_LDFLAGS='-static -s' benches
-
 # Tests that bound memory are left out: they would count the sanitizer's own.
 asan:
 	@test/setup cc bats
@@ -243,16 +242,20 @@ lint:
 	    $(DRIVERS:%=test/drivers/%.c) $(FUZZERS:%=test/fuzz/%.c)
 
 # One file each, for containers and small systems; musl where it is there.
-static:
-	@cc='$(CC)'; \
-	[ "$$cc" != cc ] || ! command -v musl-gcc >/dev/null || cc=musl-gcc; \
-	$(MAKE) BUILD=build/static CC="$$cc" MODE_LDFLAGS='-static -s' all
+static: static-all
 	@for name in $(PROGRAMS); do \
 		if readelf -l build/static/bin/$$name | grep -q INTERP; then \
 			echo "build/static/bin/$$name is not static" >&2; \
 			exit 1; \
 		fi; \
 	done
+
+static-all static-drivers static-benches:
+	@test/setup cc
+	@cc='$(CC)'; \
+	[ "$$cc" != cc ] || ! command -v musl-gcc >/dev/null || cc=musl-gcc; \
+	goal=$@; \
+	$(MAKE) BUILD=build/static CC="$$cc" $(STATIC) $${goal#static-}
 
 # --- installing it
 
@@ -301,4 +304,4 @@ clean:
 
 .PHONY: all drivers fuzzers benches programs test-programs fuzz-programs \
 	bench-programs prepare flags demo test soak bench bench-doc \
-	static-benches asan cover fuzz lint static install uninstall dist clean
+	static-all static-drivers static-benches asan cover fuzz lint static install uninstall dist clean
