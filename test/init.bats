@@ -156,14 +156,14 @@ proc'
 @test "PID 1: signals are passed on to the command, once" {
 	namespace
 	init h host-mux -- sh -c '
-		for s in HUP INT QUIT USR1 USR2 WINCH CONT; do
+		for s in HUP INT QUIT USR1 USR2 WINCH TSTP CONT; do
 			trap "echo $s >>log" $s
 		done
 		trap "exit 3" TERM
 		echo up >up
 		while :; do sleep 600 & wait $!; kill $!; done'
 	wait_for 10 test -s up
-	for s in USR1 USR2 WINCH CONT; do
+	for s in USR1 USR2 WINCH TSTP CONT; do
 		kill -s "$s" "$INIT"
 		wait_for 5 grep -qx "$s" log
 	done
@@ -171,7 +171,8 @@ proc'
 	ends 3 "$PID"
 	is "$(grep -vx CONT log)" 'USR1
 USR2
-WINCH'
+WINCH
+TSTP'
 }
 
 spawned_again() {

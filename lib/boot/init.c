@@ -43,13 +43,12 @@ init_prepare(struct init *init)
 	return sigaction(SIGPIPE, &action, NULL);
 }
 
-/* Faults are this process's own, and stops are for a terminal's job. */
+/* Faults are this process's own. */
 static void
 passable_signals(sigset_t *set)
 {
 	static const int own[] = {SIGKILL, SIGSTOP, SIGABRT, SIGBUS, SIGFPE,
-	    SIGILL, SIGSEGV, SIGSYS, SIGTRAP, SIGPIPE, SIGTSTP, SIGTTIN,
-	    SIGTTOU};
+	    SIGILL, SIGSEGV, SIGSYS, SIGTRAP, SIGPIPE, SIGTTIN, SIGTTOU};
 	size_t i;
 
 	(void)sigfillset(set);

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "boot/terminal.h"
@@ -46,6 +47,20 @@ take_back(struct terminal *terminal)
 	terminal->given = false;
 }
 
+/* SIGTSTP is passed on to CMD otherwise. */
+static void
+stop_job(void)
+{
+	struct sigaction stops, passes;
+
+	memset(&stops, 0, sizeof stops);
+	stops.sa_handler = SIG_DFL;
+	if (sigaction(SIGTSTP, &stops, &passes) == -1)
+		return;
+	(void)kill(0, SIGTSTP);
+	(void)sigaction(SIGTSTP, &passes, NULL);
+}
+
 void
 terminal_watch(struct terminal *terminal)
 {
@@ -62,7 +77,7 @@ terminal_watch(struct terminal *terminal)
 	if (done == -1 || info.si_pid == 0)
 		return;
 	take_back(terminal);
-	(void)kill(0, SIGTSTP);
+	stop_job();
 	terminal_continue(terminal);
 }
 

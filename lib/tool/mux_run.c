@@ -230,7 +230,7 @@ take_signals(struct mux *mux)
 {
 	static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT,
 	    /* with CMD only */
-	    SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT};
+	    SIGUSR1, SIGUSR2, SIGWINCH, SIGTSTP, SIGCONT};
 	size_t n = mux->command == NULL ? 4 : sizeof signals / sizeof *signals;
 	sigset_t set;
 
