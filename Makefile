@@ -83,7 +83,8 @@ TOOL = \
 	lib/tool/client.c lib/tool/daemon.c lib/tool/front.c \
 	lib/tool/monitor.c lib/tool/mux_addr.c lib/tool/mux_command.c \
 	lib/tool/mux_run.c lib/tool/name.c lib/tool/ordered.c \
-	lib/tool/outbox.c lib/tool/pool.c lib/tool/reader.c lib/tool/ready.c \
+	lib/tool/option.c lib/tool/outbox.c lib/tool/pool.c \
+	lib/tool/reader.c lib/tool/ready.c \
 	lib/tool/row.c lib/tool/table.c lib/tool/template.c lib/tool/tool.c \
 	lib/tool/writer.c
 PROGRAMS = \

@@ -16,16 +16,6 @@
 #include "tool/ordered.h"
 #include "tool/outbox.h"
 
-static struct tool tool = {"msg-call",
-    "[-t TIMEOUT] [--type T] [--header K=V]... [--whole | --null | --json] "
-    "[--spread] [--wait] [--now] [--returned FD] [--listen SPEC] DEST "
-    "[TEXT]...",
-    "  -t, --timeout TIME  for each answer (none)\n" OUTBOX_HELP,
-    HM_LOG_WARNING, "", NULL};
-
-static const struct option options[] = {
-    {"timeout", required_argument, NULL, 't'}, OUTBOX_LONG, TOOL_LONG};
-
 struct call;
 static void pump(void *arg);
 static void pause_if_full(struct call *call);
@@ -48,6 +38,18 @@ struct call {
 	struct hm_envelope *env;		/* with this */
 	uint64_t late;				/* failed by -t */
 };
+
+static const struct tool_option options[] = {
+    {"-t, --timeout TIME", "for each answer (none)", TOOL_DURATION,
+	offsetof(struct call, timeout), 0},
+    TOOL_OPTIONS_END,
+};
+
+static struct tool tool = {"msg-call",
+    "[-t TIMEOUT] [--type T] [--header K=V]... [--whole | --null | --json] "
+    "[--spread] [--wait] [--now] [--returned FD] [--listen SPEC] DEST "
+    "[TEXT]...",
+    options, outbox_options, HM_LOG_WARNING, false};
 
 static struct question *
 question(struct call *call, uint64_t number)
@@ -389,17 +391,11 @@ int
 main(int argc, char **argv)
 {
 	static struct call call;
-	int opt, status;
+	int status;
 
 	outbox_init(&call.box, &tool);
-	while ((opt = tool_getopt(
-		    &tool, argc, argv, OUTBOX_OPTIONS "t:", options)) != -1) {
-		if (opt == 't')
-			call.timeout = tool_duration(&tool, optarg, "-t");
-		else
-			(void)outbox_option(&call.box, opt);
-	}
-	status = outbox_open(&call.box, argv + optind, on_answer, pump, &call);
+	status = outbox_open(&call.box, tool_options(&tool, &call, argc, argv),
+	    on_answer, pump, &call);
 	if (status == 0)
 		status = start(&call);
 	return finish(&call, status);

@@ -12,32 +12,8 @@
 #include <unistd.h>
 
 #include "tool/client.h"
-#include "tool/reader.h"
+#include "tool/template.h"
 #include "tool/writer.h"
-
-enum { OPT_JSON = 256, OPT_NULL, OPT_WHOLE, OPT_READY_FD, OPT_LISTEN };
-
-static struct tool tool = {"msg-recv",
-    "[-n COUNT] [-t IDLE] [--json | --null | --whole] [--ready-fd N] "
-    "[--listen SPEC] [NAME]",
-    "  -n, --count COUNT   leave after so many messages\n"
-    "  -t, --timeout IDLE  leave when nothing has come for so long\n"
-    "      --json          print whole messages as JSON lines\n"
-    "      --null          end each payload with NUL, not newline\n"
-    "      --whole         end it with nothing\n"
-    "      --ready-fd N    write a newline to N when attached\n"
-    "      --listen SPEC   stand alone, serving this address\n"
-    "  NAME                to be known as; without it the id is printed on\n"
-    "                      stderr\n",
-    HM_LOG_WARNING, "", NULL};
-
-static const struct option options[] = {{"count", required_argument, NULL, 'n'},
-    {"timeout", required_argument, NULL, 't'},
-    {"json", no_argument, NULL, OPT_JSON},
-    {"null", no_argument, NULL, OPT_NULL},
-    {"whole", no_argument, NULL, OPT_WHOLE},
-    {"ready-fd", required_argument, NULL, OPT_READY_FD},
-    {"listen", required_argument, NULL, OPT_LISTEN}, TOOL_LONG};
 
 /* A message that is not written out yet. */
 struct pending {
@@ -47,8 +23,8 @@ struct pending {
 
 struct recv {
 	struct client client;
+	bool whole, null, json;
 	enum reader_form form;
-	bool json;
 	uint64_t count; /* messages to take yet, if counted */
 	bool counted;
 	uint64_t idle; /* ms, 0: for ever */
@@ -65,52 +41,45 @@ struct recv {
 	int status, signal;
 };
 
+#define AT(member) offsetof(struct recv, member)
+
+static const struct tool_option options[] = {
+    {"-n, --count COUNT", "leave after so many messages", TOOL_COUNT, AT(count),
+	UINT64_MAX},
+    {"-t, --timeout IDLE", "leave when nothing has come for so long",
+	TOOL_DURATION, AT(idle), 0},
+    {"    --json", "print whole messages as JSON lines", TOOL_FLAG, AT(json),
+	0},
+    {"    --null", "end each payload with NUL, not newline", TOOL_FLAG,
+	AT(null), 0},
+    {"    --whole", "end it with nothing", TOOL_FLAG, AT(whole), 0},
+    {"    --ready-fd N", "write a newline to N when attached", TOOL_FD,
+	AT(ready_fd), 0},
+    {"    --listen SPEC", "stand alone, serving this address", TOOL_TEXT,
+	AT(client.listen), 0},
+    {"-H, --host ADDR", TOOL_HOST_HELP, TOOL_TEXT, AT(client.host), 0},
+    {"NAME", "to be known as; without it the id is printed on stderr",
+	TOOL_OPERAND, 0, 0},
+    TOOL_OPTIONS_END,
+};
+
+static struct tool tool = {"msg-recv",
+    "[-n COUNT] [-t IDLE] [--json | --null | --whole] [--ready-fd N] "
+    "[--listen SPEC] [NAME]",
+    options, NULL, HM_LOG_WARNING, false};
+
 static void
 read_options(struct recv *recv, int argc, char **argv)
 {
-	int opt, forms = 0;
+	char **names = tool_options(&tool, recv, argc, argv);
 
-	while ((opt = tool_getopt(
-		    &tool, argc, argv, "+:n:t:" TOOL_OPTIONS, options)) != -1) {
-		switch (opt) {
-		case 'n':
-			recv->counted = true;
-			recv->count =
-			    tool_number(&tool, optarg, "-n", 1, UINT64_MAX);
-			break;
-		case 't':
-			recv->idle = tool_duration(&tool, optarg, "-t");
-			break;
-		case OPT_JSON:
-			recv->json = true;
-			forms++;
-			break;
-		case OPT_NULL:
-			recv->form = READER_NULL;
-			forms++;
-			break;
-		case OPT_WHOLE:
-			recv->form = READER_WHOLE;
-			forms++;
-			break;
-		case OPT_READY_FD:
-			recv->ready_fd =
-			    client_descriptor(&tool, optarg, "--ready-fd");
-			break;
-		case OPT_LISTEN:
-			recv->client.listen = optarg;
-			break;
-		default:
-			(void)tool_option(&tool, opt, &recv->client.host);
-		}
-	}
-	if (forms > 1)
-		tool_usage(&tool, "--whole, --null and --json: only one");
-	recv->name = argv[optind];
+	recv->counted = recv->count > 0;
+	recv->form = template_form(&tool, recv->whole, recv->null, recv->json);
+	recv->name = names[0];
 	if (recv->name == NULL)
 		return;
-	if (argv[optind + 1] != NULL)
-		tool_usage(&tool, "'%s': only one NAME", argv[optind + 1]);
+	if (names[1] != NULL)
+		tool_usage(&tool, "'%s': only one NAME", names[1]);
 	if (!hm_name_valid(recv->name, strlen(recv->name)))
 		tool_usage(&tool, "'%s' is no name of a proc", recv->name);
 }

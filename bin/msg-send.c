@@ -11,9 +11,7 @@
 static struct tool tool = {"msg-send",
     "[--type T] [--header K=V]... [--whole | --null | --json] [--spread] "
     "[--wait] [--now] [--returned FD] [--listen SPEC] DEST [TEXT]...",
-    OUTBOX_HELP, HM_LOG_WARNING, "", NULL};
-
-static const struct option options[] = {OUTBOX_LONG, TOOL_LONG};
+    outbox_options, NULL, HM_LOG_WARNING, false};
 
 struct send {
 	struct outbox box;
@@ -165,13 +163,11 @@ int
 main(int argc, char **argv)
 {
 	static struct send send;
-	int opt, status;
+	int status;
 
 	outbox_init(&send.box, &tool);
-	while ((opt = tool_getopt(
-		    &tool, argc, argv, OUTBOX_OPTIONS, options)) != -1)
-		(void)outbox_option(&send.box, opt);
-	status = outbox_open(&send.box, argv + optind, NULL, pump, &send);
+	status = outbox_open(&send.box, tool_options(&tool, &send, argc, argv),
+	    NULL, pump, &send);
 	if (status == 0) {
 		send.next = send.box.pool.n;
 		hm_actor_on_delivered(send.box.actor, on_delivered);

@@ -11,87 +11,39 @@
 
 #define RUNS_MAX 4096
 
-enum {
-	OPT_LINES = 256,
-	OPT_EXEC,
-	OPT_FRAMES,
-	OPT_JSON,
-	OPT_TO,
-	OPT_JOIN,
-	OPT_NAME
+struct boot_options {
+	const char *host, *join, *name, *to;
+	bool lines, exec, frames, json;
+	uint64_t jobs;
+};
+
+#define AT(member) offsetof(struct boot_options, member)
+
+static const struct tool_option table[] = {
+    {"    --lines", "a message is a line for CMD, which answers with one",
+	TOOL_FLAG, AT(lines), 0},
+    {"    --exec", "CMD runs once for each message", TOOL_FLAG, AT(exec), 0},
+    {"-j, --jobs MAX", "at most so many at a time (1)", TOOL_COUNT, AT(jobs),
+	RUNS_MAX},
+    {"    --frames", "whole messages on descriptors 3 (in) and 4 (out)",
+	TOOL_FLAG, AT(frames), 0},
+    {"    --json", "as JSON lines", TOOL_FLAG, AT(json), 0},
+    {"    --to DEST", "where output goes that answers nothing", TOOL_TEXT,
+	AT(to), 0},
+    {"    --join ADDR", "attach to that host, without proc-spawn", TOOL_TEXT,
+	AT(join), 0},
+    {"    --name NAME", "as that proc", TOOL_TEXT, AT(name), 0},
+    {"-H, --host ADDR", TOOL_HOST_HELP, TOOL_TEXT, AT(host), 0},
+    TOOL_OPTIONS_END,
 };
 
 static struct tool tool = {"proc-boot",
     "[--lines | --exec [-j MAX] | --frames [--json]] [--to DEST] "
     "[--join ADDR --name NAME] CMD [ARG]...",
-    "      --lines         a message is a line for CMD, which answers with "
-    "one\n"
-    "      --exec          CMD runs once for each message\n"
-    "  -j, --jobs MAX      at most so many at a time (1)\n"
-    "      --frames        whole messages on descriptors 3 (in) and 4 (out)\n"
-    "      --json          as JSON lines\n"
-    "      --to DEST       where output goes that answers nothing\n"
-    "      --join ADDR     attach to that host, without proc-spawn\n"
-    "      --name NAME     as that proc\n",
-    HM_LOG_WARNING, "", NULL};
-
-static const struct option longs[] = {{"lines", no_argument, NULL, OPT_LINES},
-    {"exec", no_argument, NULL, OPT_EXEC},
-    {"jobs", required_argument, NULL, 'j'},
-    {"frames", no_argument, NULL, OPT_FRAMES},
-    {"json", no_argument, NULL, OPT_JSON},
-    {"to", required_argument, NULL, OPT_TO},
-    {"join", required_argument, NULL, OPT_JOIN},
-    {"name", required_argument, NULL, OPT_NAME}, TOOL_LONG};
-
-struct boot_options {
-	const char *host, *join, *name;
-};
+    table, NULL, HM_LOG_WARNING, false};
 
 static void
-set_mode(struct runner *r, const struct mode *mode)
-{
-	if (r->mode != &mode_plain && r->mode != mode)
-		tool_usage(&tool, "only one of --lines, --exec and --frames");
-	r->mode = mode;
-}
-
-static void
-read_option(struct runner *r, struct boot_options *options, int opt)
-{
-	switch (opt) {
-	case OPT_LINES:
-		set_mode(r, &mode_lines);
-		break;
-	case OPT_EXEC:
-		set_mode(r, &mode_exec);
-		break;
-	case OPT_FRAMES:
-		set_mode(r, &mode_frames);
-		break;
-	case OPT_JSON:
-		r->json = true;
-		break;
-	case OPT_TO:
-		r->to = optarg;
-		break;
-	case OPT_JOIN:
-		options->join = optarg;
-		break;
-	case OPT_NAME:
-		options->name = optarg;
-		break;
-	case 'j':
-		r->max =
-		    (unsigned)tool_number(&tool, optarg, "-j", 1, RUNS_MAX);
-		break;
-	default:
-		(void)tool_option(&tool, opt, &options->host);
-	}
-}
-
-static void
-check_options(const struct runner *r, const struct boot_options *options)
+check_options(const struct boot_options *options)
 {
 	struct hm_error err;
 	struct hm_id dest;
@@ -104,16 +56,18 @@ check_options(const struct runner *r, const struct boot_options *options)
 	    !hm_name_valid(options->name, strlen(options->name)))
 		tool_usage(
 		    &tool, "option --name: '%s' is no name", options->name);
-	if (r->max > 0 && r->mode != &mode_exec)
+	if (options->lines + options->exec + options->frames > 1)
+		tool_usage(&tool, "only one of --lines, --exec and --frames");
+	if (options->jobs > 0 && !options->exec)
 		tool_usage(&tool, "option -j: only with --exec");
-	if (r->json && r->mode != &mode_frames)
+	if (options->json && !options->frames)
 		tool_usage(&tool, "option --json: only with --frames");
-	if (r->to == NULL)
+	if (options->to == NULL)
 		return;
-	if (r->mode == &mode_plain || (r->mode == &mode_frames && !r->json))
+	if (!options->lines && !options->exec && !options->json)
 		tool_usage(
 		    &tool, "option --to: only with --lines, --exec or --json");
-	if (hm_id_parse_dest(&dest, r->to, "unix:/", &err) == -1)
+	if (hm_id_parse_dest(&dest, options->to, "unix:/", &err) == -1)
 		tool_usage(&tool, "option --to: %s", err.text);
 }
 
@@ -121,18 +75,17 @@ static void
 read_options(
     struct runner *r, struct boot_options *options, int argc, char **argv)
 {
-	int opt;
-
-	r->mode = &mode_plain;
-	while ((opt = tool_getopt(
-		    &tool, argc, argv, "+:j:" TOOL_OPTIONS, longs)) != -1)
-		read_option(r, options, opt);
-	if (optind == argc)
+	r->argv = tool_options(&tool, options, argc, argv);
+	if (r->argv[0] == NULL)
 		tool_usage(&tool, "CMD missing");
-	check_options(r, options);
-	if (r->max == 0)
-		r->max = 1;
-	r->argv = argv + optind;
+	check_options(options);
+	r->mode = options->lines    ? &mode_lines
+		  : options->exec   ? &mode_exec
+		  : options->frames ? &mode_frames
+				    : &mode_plain;
+	r->max = options->jobs == 0 ? 1 : (unsigned)options->jobs;
+	r->json = options->json;
+	r->to = options->to;
 }
 
 /* CMD's tools find the host that was joined, and nothing of another one. */
@@ -207,7 +160,7 @@ main(int argc, char **argv)
 {
 	static struct runner runner;
 	static struct boot booted;
-	struct boot_options options = {NULL, NULL, NULL};
+	struct boot_options options;
 	struct hm_error err;
 	int status, done = -1;
 
@@ -216,6 +169,7 @@ main(int argc, char **argv)
 		    &tool, HM_LOG_ERROR, "descriptors: %s", strerror(errno));
 		return TOOL_WRAP;
 	}
+	memset(&options, 0, sizeof options);
 	read_options(&runner, &options, argc, argv);
 	runner.loop = tool_loop(&tool);
 	if (runner.loop == NULL)

@@ -8,50 +8,13 @@
 #include <string.h>
 
 #include "proc/agent.h"
+#include "tool/client.h"
 #include "tool/row.h"
-#include "tool/tool.h"
-
-#define OPT_ALL 256
-#define OPT_DEADLINE 257
-#define OPT_HOST 258
-#define OPT_JSON 259
-
-static struct tool tool = {"proc-reap",
-    "[-t TIMEOUT] [-j MAX] [--deadline T] [-r REASON] [-k | -w] "
-    "(--all | NAME...) | --host [-t TIMEOUT]",
-    "  -t, --timeout TIME  grace of each before SIGKILL; with -w, of the wait\n"
-    "  -j, --jobs MAX      procs ended at a time (64)\n"
-    "      --deadline TIME what is left then is killed\n"
-    "  -r, --reason TEXT   why, for those who ask later\n"
-    "  -k, --kill          SIGKILL at once\n"
-    "  -w, --wait          only wait\n"
-    "      --all           every proc spawned or joined since the last --all\n"
-    "      --host          all procs, then the host\n"
-    "      --json          print objects\n"
-    "  NAME                a name or a proc id; -: names from stdin\n",
-    HM_LOG_WARNING, "", NULL};
-
-static const struct option longs[] = {
-    {"timeout", required_argument, NULL, 't'},
-    {"jobs", required_argument, NULL, 'j'},
-    {"deadline", required_argument, NULL, OPT_DEADLINE},
-    {"reason", required_argument, NULL, 'r'},
-    {"kill", no_argument, NULL, 'k'},
-    {"wait", no_argument, NULL, 'w'},
-    {"all", no_argument, NULL, OPT_ALL},
-    {"host", no_argument, NULL, OPT_HOST},
-    {"json", no_argument, NULL, OPT_JSON},
-    {"at", required_argument, NULL, 'H'},
-    {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},
-    {"quiet", no_argument, NULL, 'q'},
-    {"verbose", no_argument, NULL, 'v'},
-    {NULL, 0, NULL, 0},
-};
 
 struct reap {
-	const char *host, *reason;
-	const char *timeout, *deadline; /* as given, or NULL */
+	struct client client;
+	const char *reason;
+	uint64_t timeout, deadline; /* ms, or TOOL_UNSAID */
 	uint64_t max;
 	bool kill, wait, all, end_host, json;
 	/* what has come back */
@@ -60,59 +23,44 @@ struct reap {
 	int status;
 };
 
-static void
-read_options(struct reap *reap, int argc, char **argv)
-{
-	int opt;
+#define AT(member) offsetof(struct reap, member)
 
-	while ((opt = tool_getopt(&tool, argc, argv, "+:t:j:r:kw" TOOL_OPTIONS,
-		    longs)) != -1) {
-		switch (opt) {
-		case 't':
-			reap->timeout = optarg;
-			break;
-		case 'j':
-			reap->max =
-			    tool_number(&tool, optarg, "-j", 1, UINT32_MAX);
-			break;
-		case 'r':
-			reap->reason = optarg;
-			break;
-		case OPT_JSON:
-			reap->json = true;
-			break;
-		case 'k':
-			reap->kill = true;
-			break;
-		case 'w':
-			reap->wait = true;
-			break;
-		case OPT_ALL:
-			reap->all = true;
-			break;
-		case OPT_HOST:
-			reap->end_host = true;
-			break;
-		case OPT_DEADLINE:
-			reap->deadline = optarg;
-			break;
-		default:
-			(void)tool_option(&tool, opt, &reap->host);
-		}
-	}
-}
+static const struct tool_option options[] = {
+    {"-t, --timeout TIME", "grace of each before SIGKILL; with -w, of the wait",
+	TOOL_DURATION, AT(timeout), 0},
+    {"-j, --jobs MAX", "procs ended at a time (64)", TOOL_COUNT, AT(max),
+	UINT32_MAX},
+    {"    --deadline TIME", "what is left then is killed", TOOL_DURATION,
+	AT(deadline), 0},
+    {"-r, --reason TEXT", "why, for those who ask later", TOOL_TEXT, AT(reason),
+	0},
+    {"-k, --kill", "SIGKILL at once", TOOL_FLAG, AT(kill), 0},
+    {"-w, --wait", "only wait", TOOL_FLAG, AT(wait), 0},
+    {"    --all", "every proc spawned or joined since the last --all",
+	TOOL_FLAG, AT(all), 0},
+    {"    --host", "all procs, then the host", TOOL_FLAG, AT(end_host), 0},
+    {"    --json", "print objects", TOOL_FLAG, AT(json), 0},
+    {"-H, --at ADDR", TOOL_HOST_HELP, TOOL_TEXT, AT(client.host), 0},
+    {"NAME", "a name or a proc id; -: names from stdin", TOOL_OPERAND, 0, 0},
+    TOOL_OPTIONS_END,
+};
+
+static struct tool tool = {"proc-reap",
+    "[-t TIMEOUT] [-j MAX] [--deadline T] [-r REASON] [-k | -w] "
+    "(--all | NAME...) | --host [-t TIMEOUT]",
+    options, NULL, HM_LOG_WARNING, false};
 
 static void
-check_options(const struct reap *reap, int names)
+check_options(const struct reap *reap, bool names)
 {
 	if (reap->kill && reap->wait)
 		tool_usage(&tool, "options -k and -w exclude each other");
 	if (reap->end_host && (reap->kill || reap->wait || reap->all ||
-				  reap->deadline != NULL || names > 0))
+				  reap->deadline != TOOL_UNSAID || names))
 		tool_usage(&tool, "option --host goes with -t, -j and -r only");
-	if (!reap->end_host && !reap->all && names == 0)
+	if (!reap->end_host && !reap->all && !names)
 		tool_usage(&tool, "no NAME, and not --all");
-	if (reap->all && names > 0)
+	if (reap->all && names)
 		tool_usage(&tool, "option --all takes no NAME");
 }
 
@@ -160,16 +108,10 @@ put_seconds(struct hm_json_out *out, const char *key, uint64_t ms)
 static uint64_t
 timeout_of(const struct reap *reap)
 {
-	struct hm_limits limits;
-	uint64_t ms;
-
-	if (reap->timeout == NULL) {
-		tool_limits(&tool, &limits);
-		return reap->wait ? 0 : limits.exit_timeout;
-	}
-	ms = tool_duration(&tool, reap->timeout, "-t");
+	if (reap->timeout == TOOL_UNSAID)
+		return reap->wait ? 0 : reap->client.limits.exit_timeout;
 	/* To the host, a wait of 0 has no end. */
-	return ms == 0 && reap->wait ? 1 : ms;
+	return reap->timeout == 0 && reap->wait ? 1 : reap->timeout;
 }
 
 static int
@@ -184,11 +126,10 @@ write_request(
 	    : reap->wait   ? "reap"
 	    : reap->kill   ? "kill"
 			   : "terminate");
-	if (!reap->end_host || reap->timeout != NULL)
+	if (!reap->end_host || reap->timeout != TOOL_UNSAID)
 		put_seconds(out, "timeout", timeout_of(reap));
-	if (reap->deadline != NULL)
-		put_seconds(out, "deadline",
-		    tool_duration(&tool, reap->deadline, "--deadline"));
+	if (reap->deadline != TOOL_UNSAID)
+		put_seconds(out, "deadline", reap->deadline);
 	if (reap->max != 0)
 		hm_json_put_u64(out, "max", reap->max);
 	hm_json_put_string(
@@ -348,23 +289,19 @@ int
 main(int argc, char **argv)
 {
 	struct reap reap;
-	struct hm_loop *loop;
-	struct hm_proc *proc;
-	int status = TOOL_SYSTEM;
+	char **names;
+	int status;
 
 	memset(&reap, 0, sizeof reap);
-	read_options(&reap, argc, argv);
-	check_options(&reap, argc - optind);
-	(void)timeout_of(&reap);
-	loop = tool_loop(&tool);
-	if (loop == NULL)
-		return status;
-	proc = tool_attach(&tool, loop, reap.host, NULL, &status);
-	if (proc != NULL) {
-		hm_proc_on_lost(proc, on_lost, &reap);
-		status = ask(&reap, proc, argv + optind);
-		hm_proc_free(proc);
+	reap.client.tool = &tool;
+	reap.timeout = reap.deadline = TOOL_UNSAID;
+	names = tool_options(&tool, &reap, argc, argv);
+	check_options(&reap, names[0] != NULL);
+	status = client_open(&reap.client, NULL);
+	if (status == 0) {
+		hm_proc_on_lost(reap.client.proc, on_lost, &reap);
+		status = ask(&reap, reap.client.proc, names);
 	}
-	hm_loop_free(loop);
+	client_close(&reap.client);
 	return tool_close(&tool, status);
 }

@@ -14,98 +14,42 @@
 #include "tool/front.h"
 
 #define COUNT_MAX 10000
-#define LIST_MAX 64
-#define OPT_JSON 256
-
-static struct tool tool = {"proc-spawn",
-    "[-n COUNT] [-t TIMEOUT] [-w] [-c KEY=VALUE]... [-e NAME=VALUE]... "
-    "[-C DIR] [-o OUT]... [--json] NAME CMD [ARG]...",
-    "  -n, --count COUNT     that many, NAME0, NAME1, ...\n"
-    "  -t, --timeout TIME    until it must be ready; 0: for ever\n"
-    "  -w, --wait            stay in front; end as CMD ends\n"
-    "  -c, --config KEY=VAL  in the proc's configuration\n"
-    "  -e, --env NAME=VALUE  in its environment\n"
-    "  -C, --directory DIR   where it runs\n"
-    "  -o, --output OUT      file:PATH, port:DEST, null; with -w also - and "
-    "stdout\n"
-    "      --json            print objects\n",
-    HM_LOG_WARNING, "", NULL};
-
-static const struct option longs[] = {
-    {"count", required_argument, NULL, 'n'},
-    {"timeout", required_argument, NULL, 't'},
-    {"wait", no_argument, NULL, 'w'},
-    {"config", required_argument, NULL, 'c'},
-    {"env", required_argument, NULL, 'e'},
-    {"directory", required_argument, NULL, 'C'},
-    {"output", required_argument, NULL, 'o'},
-    {"json", no_argument, NULL, OPT_JSON},
-    TOOL_LONG,
-};
-
-struct list {
-	const char *text[LIST_MAX + 1];
-	size_t n;
-};
 
 struct spawn_options {
 	const char *host;
-	struct list config, env, outputs;
-	const char *pairs[2 * LIST_MAX + 1]; /* of config */
-	bool json, timed;
+	uint64_t count; /* 0: one, whose name has no rank */
+	struct tool_list config, env, outputs;
+	const char *pairs[2 * TOOL_LIST_MAX + 1]; /* of config */
+	bool json;
 	struct hm_limits limits;
 	struct job job;
 };
 
-static void
-add(struct list *list, const char *text, const char *option)
-{
-	if (list->n == LIST_MAX)
-		tool_usage(
-		    &tool, "option %s: more than %d of them", option, LIST_MAX);
-	list->text[list->n++] = text;
-}
+#define AT(member) offsetof(struct spawn_options, member)
 
-static void
-read_option(struct spawn_options *options, int opt)
-{
-	struct job *job = &options->job;
+static const struct tool_option table[] = {
+    {"-n, --count COUNT", "that many, NAME0, NAME1, ...", TOOL_COUNT, AT(count),
+	COUNT_MAX},
+    {"-t, --timeout TIME", "until it must be ready; 0: for ever", TOOL_DURATION,
+	AT(job.ready_timeout), 0},
+    {"-w, --wait", "stay in front; end as CMD ends", TOOL_FLAG, AT(job.stay),
+	0},
+    {"-c, --config KEY=VAL", "in the proc's configuration", TOOL_LIST,
+	AT(config), 0},
+    {"-e, --env NAME=VALUE", "in its environment", TOOL_LIST, AT(env), 0},
+    {"-C, --directory DIR", "where it runs", TOOL_TEXT, AT(job.dir), 0},
+    {"-o, --output OUT",
+	"file:PATH, port:DEST, null; with -w also - and stdout", TOOL_LIST,
+	AT(outputs), 0},
+    {"    --json", "print objects", TOOL_FLAG, AT(json), 0},
+    {"-H, --host ADDR", TOOL_HOST_HELP, TOOL_TEXT, AT(host), 0},
+    TOOL_OPTIONS_END,
+};
 
-	switch (opt) {
-	case 'n':
-		job->count =
-		    (unsigned)tool_number(&tool, optarg, "-n", 1, COUNT_MAX);
-		job->many = true;
-		break;
-	case 't':
-		job->ready_timeout = tool_duration(&tool, optarg, "-t");
-		options->timed = true;
-		break;
-	case 'w':
-		job->stay = true;
-		break;
-	case 'c':
-		add(&options->config, optarg, "-c");
-		break;
-	case 'e':
-		if (optarg[0] == '=' || strchr(optarg, '=') == NULL)
-			tool_usage(
-			    &tool, "option -e: '%s' is no NAME=VALUE", optarg);
-		add(&options->env, optarg, "-e");
-		break;
-	case 'C':
-		job->dir = optarg;
-		break;
-	case 'o':
-		add(&options->outputs, optarg, "-o");
-		break;
-	case OPT_JSON:
-		options->json = true;
-		break;
-	default:
-		(void)tool_option(&tool, opt, &options->host);
-	}
-}
+static struct tool tool = {"proc-spawn",
+    "[-n COUNT] [-t TIMEOUT] [-w] [-c KEY=VALUE]... [-e NAME=VALUE]... "
+    "[-C DIR] [-o OUT]... [--json] NAME CMD [ARG]...",
+    table, NULL, HM_LOG_WARNING, false};
 
 static void
 check_name(const struct job *job)
@@ -126,17 +70,25 @@ static void
 read_options(struct spawn_options *options, int argc, char **argv)
 {
 	struct job *job = &options->job;
-	int opt;
+	char **operands;
+	const char *text;
+	size_t i;
 
-	job->count = 1;
-	while ((opt = tool_getopt(&tool, argc, argv,
-		    "+:n:t:wc:e:C:o:" TOOL_OPTIONS, longs)) != -1)
-		read_option(options, opt);
-	if (argc - optind < 2)
+	job->ready_timeout = TOOL_UNSAID;
+	operands = tool_options(&tool, options, argc, argv);
+	for (i = 0; i < options->env.n; i++) {
+		text = options->env.text[i];
+		if (text[0] == '=' || strchr(text, '=') == NULL)
+			tool_usage(
+			    &tool, "option -e: '%s' is no NAME=VALUE", text);
+	}
+	if (operands[0] == NULL || operands[1] == NULL)
 		tool_usage(
-		    &tool, "%s missing", argc == optind ? "NAME" : "CMD");
-	job->name = argv[optind];
-	job->argv = argv + optind + 1;
+		    &tool, "%s missing", operands[0] == NULL ? "NAME" : "CMD");
+	job->many = options->count > 0;
+	job->count = job->many ? (unsigned)options->count : 1;
+	job->name = operands[0];
+	job->argv = operands + 1;
 	check_name(job);
 }
 
@@ -177,7 +129,7 @@ check_outputs(struct spawn_options *options)
 			tool_usage(&tool, "%s", err.text);
 	}
 	if (options->outputs.n == 0 && options->job.stay)
-		add(&options->outputs, "-", "-o");
+		options->outputs.text[0] = "-";
 	options->job.outputs = options->outputs.text;
 }
 
@@ -215,7 +167,7 @@ check_dir(const char *dir)
 
 /* The variables of -e are CMD's, also where it is looked up. */
 static void
-set_variables(const struct list *env)
+set_variables(const struct tool_list *env)
 {
 	char *name, *equals;
 	size_t i;
@@ -244,7 +196,7 @@ main(int argc, char **argv)
 	check_outputs(&options);
 	tool_limits(&tool, &options.limits);
 	options.job.limits = &options.limits;
-	if (!options.timed)
+	if (options.job.ready_timeout == TOOL_UNSAID)
 		options.job.ready_timeout = options.limits.spawn_ready_timeout;
 	status = find_host(&options, &host);
 	if (status == 0)

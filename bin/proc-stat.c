@@ -6,34 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tool/client.h"
 #include "tool/row.h"
-#include "tool/tool.h"
 
 #define ANSWER_MS 10000
 
-static struct tool tool = {"proc-stat",
-    "[-a] [-f] [--json] [--tail] [NAME...] | PROC,ACTOR",
-    "  -a, --all           also service, local, clients and what has ended\n"
-    "  -f, --follow        each change as it happens\n"
-    "      --json          an object a line\n"
-    "      --tail          also the last lines of output\n"
-    "  NAME                a name or a proc id; 0 if all of them are Ready\n"
-    "  PROC,ACTOR          what that actor is doing\n",
-    HM_LOG_WARNING, "", NULL};
-
-#define OPT_JSON 256
-#define OPT_TAIL 257
-
-static const struct option longs[] = {
-    {"all", no_argument, NULL, 'a'},
-    {"follow", no_argument, NULL, 'f'},
-    {"json", no_argument, NULL, OPT_JSON},
-    {"tail", no_argument, NULL, OPT_TAIL},
-    TOOL_LONG,
-};
-
 struct stat_run {
-	const char *host;
+	struct client client;
 	bool all, follow, json, tail, aligned;
 	char (*names)[HM_NAME_MAX + 1]; /* of NAME… */
 	bool *ended;			/* -f: those that have */
@@ -44,6 +23,25 @@ struct stat_run {
 	bool ready, done; /* all shown were Ready; nothing more to come */
 	int status;
 };
+
+#define AT(member) offsetof(struct stat_run, member)
+
+static const struct tool_option options[] = {
+    {"-a, --all", "also service, local, clients and what has ended", TOOL_FLAG,
+	AT(all), 0},
+    {"-f, --follow", "each change as it happens", TOOL_FLAG, AT(follow), 0},
+    {"    --json", "an object a line", TOOL_FLAG, AT(json), 0},
+    {"    --tail", "also the last lines of output", TOOL_FLAG, AT(tail), 0},
+    {"-H, --host ADDR", TOOL_HOST_HELP, TOOL_TEXT, AT(client.host), 0},
+    {"NAME", "a name or a proc id; 0 if all of them are Ready", TOOL_OPERAND, 0,
+	0},
+    {"PROC,ACTOR", "what that actor is doing", TOOL_OPERAND, 0, 0},
+    TOOL_OPTIONS_END,
+};
+
+static struct tool tool = {"proc-stat",
+    "[-a] [-f] [--json] [--tail] [NAME...] | PROC,ACTOR", options, NULL,
+    HM_LOG_WARNING, false};
 
 static void
 show(struct stat_run *run, const struct hm_json *record)
@@ -81,32 +79,6 @@ show_all(struct stat_run *run, const struct hm_json *procs)
 	for (record = procs == NULL ? NULL : procs->child; record != NULL;
 	     record = record->next)
 		show(run, record);
-}
-
-static void
-read_options(struct stat_run *run, int argc, char **argv)
-{
-	int opt;
-
-	while ((opt = tool_getopt(
-		    &tool, argc, argv, "+:af" TOOL_OPTIONS, longs)) != -1) {
-		switch (opt) {
-		case 'a':
-			run->all = true;
-			break;
-		case 'f':
-			run->follow = true;
-			break;
-		case OPT_JSON:
-			run->json = true;
-			break;
-		case OPT_TAIL:
-			run->tail = true;
-			break;
-		default:
-			(void)tool_option(&tool, opt, &run->host);
-		}
-	}
 }
 
 static int
@@ -405,23 +377,19 @@ int
 main(int argc, char **argv)
 {
 	struct stat_run run;
-	struct hm_loop *loop;
-	struct hm_proc *proc;
+	char **operands;
 
 	memset(&run, 0, sizeof run);
+	run.client.tool = &tool;
 	run.ready = true;
 	run.aligned = isatty(STDOUT_FILENO) == 1;
-	read_options(&run, argc, argv);
-	loop = tool_loop(&tool);
-	if (loop == NULL)
-		return TOOL_SYSTEM;
-	proc = tool_attach(&tool, loop, run.host, NULL, &run.status);
-	if (proc != NULL)
-		serve(&run, proc, argv + optind);
+	operands = tool_options(&tool, &run, argc, argv);
+	run.status = client_open(&run.client, NULL);
+	if (run.status == 0)
+		serve(&run, run.client.proc, operands);
 	free(run.names);
 	free(run.ended);
 	free(run.answers);
-	hm_proc_free(proc);
-	hm_loop_free(loop);
+	client_close(&run.client);
 	return tool_close(&tool, run.status);
 }

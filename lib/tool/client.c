@@ -1,9 +1,7 @@
 /*
  * Attaching, or standing alone.
  */
-#include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,7 +45,8 @@ stand_alone(struct client *client, const char *name)
 int
 client_open(struct client *client, const char *name)
 {
-	int status;
+	struct hm_attach how;
+	struct hm_error err;
 
 	tool_limits(client->tool, &client->limits);
 	client->loop = tool_loop(client->tool);
@@ -55,9 +54,12 @@ client_open(struct client *client, const char *name)
 		return TOOL_SYSTEM;
 	if (client->listen != NULL)
 		return stand_alone(client, name);
-	client->proc = tool_attach(
-	    client->tool, client->loop, client->host, name, &status);
-	return client->proc == NULL ? status : 0;
+	memset(&how, 0, sizeof how);
+	how.host = client->host;
+	how.name = name;
+	how.limits = &client->limits;
+	client->proc = hm_proc_attach(client->loop, &how, &err);
+	return client->proc == NULL ? tool_fail(client->tool, &err) : 0;
 }
 
 void
@@ -90,15 +92,4 @@ const char *
 client_short(const struct hm_id *id, char text[HM_ID_TEXT])
 {
 	return strchr(hm_id_print(id, text, HM_ID_TEXT), ',') + 1;
-}
-
-int
-client_descriptor(const struct tool *tool, const char *text, const char *option)
-{
-	int fd = (int)tool_number(tool, text, option, 0, INT_MAX);
-
-	if (fcntl(fd, F_GETFD) == -1)
-		tool_usage(
-		    tool, "option %s: descriptor %d is not open", option, fd);
-	return fd;
 }

@@ -28,8 +28,5 @@ int client_base(
     const struct client *client, char base[HM_ADDR_SIZE], struct hm_error *err);
 /* "w1,main[0][0]" of an id, which points into text. */
 const char *client_short(const struct hm_id *id, char text[HM_ID_TEXT]);
-/* The open descriptor that an option names, or exits 2. */
-int client_descriptor(
-    const struct tool *tool, const char *text, const char *option);
 
 #endif

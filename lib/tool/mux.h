@@ -12,27 +12,20 @@
 #include "tool/daemon.h"
 #include "tool/tool.h"
 
-#define MUX_MAX 16 /* of each option that may be repeated */
-
-struct mux_list {
-	const char *text[MUX_MAX + 2]; /* NULL-ended */
-	size_t n;
-};
-
 struct mux {
 	struct tool *tool;
 	/* options */
-	struct mux_list listen, as, routes;
-	const char *backend, *log;
-	unsigned mode, max;
-	uint64_t timeout;
+	struct tool_list listen, as, routes;
+	const char *backend, *log, *bits; /* bits: of the mode */
+	unsigned mode;
+	uint64_t timeout, max;
 	bool background, relay;
 	int ready_fd;
 	char **command; /* NULL: none */
 	/* addresses */
 	char chosen[HM_ADDR_SIZE]; /* the Unix one, if none was given */
 	char dir[HM_ADDR_SIZE];	   /* private, removed at the end; or "" */
-	struct lock locks[MUX_MAX + 2];
+	struct lock locks[TOOL_LIST_MAX + 2];
 	size_t nlocks;
 	/* serving */
 	struct daemon daemon;

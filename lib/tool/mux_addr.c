@@ -110,7 +110,7 @@ use_abstract(const struct mux *mux, char *text, struct hm_error *err)
 int
 mux_addresses(struct mux *mux, struct hm_error *err)
 {
-	struct mux_list *listen = &mux->listen;
+	struct tool_list *listen = &mux->listen;
 	bool is_unix = false, unused;
 	size_t i;
 

@@ -30,7 +30,7 @@ mux_serve(struct mux *mux, struct hm_error *err)
 	config.replace = true; /* the locks are held */
 	config.relay = mux->relay;
 	config.timeout = mux->timeout;
-	config.max = mux->max;
+	config.max = (unsigned)mux->max;
 	config.limits = &mux->limits;
 	mux->host = hm_host_new(mux->loop, &config, err);
 	return mux->host == NULL ? -1 : 0;

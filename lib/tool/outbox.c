@@ -11,6 +11,36 @@
 
 #include "tool/outbox.h"
 
+#define AT(member) offsetof(struct outbox, member)
+
+const struct tool_option outbox_options[] = {
+    {"    --type T", "type of the messages (text/plain)", TOOL_TEXT,
+	AT(template.type), 0},
+    {"    --header K=V", "a header of the messages, repeatable", TOOL_LIST,
+	AT(template.pairs), 0},
+    {"    --whole", "all of stdin is one message", TOOL_FLAG,
+	AT(template.whole), 0},
+    {"    --null", "messages on stdin end with NUL", TOOL_FLAG,
+	AT(template.null), 0},
+    {"    --json", "each line is a whole message as JSON", TOOL_FLAG,
+	AT(template.json), 0},
+    {"    --now", "a refused connection is not retried", TOOL_FLAG,
+	AT(template.now), 0},
+    {"    --spread", "to one of those that fit, the least busy", TOOL_FLAG,
+	AT(spread), 0},
+    {"    --wait", "wait for a DEST that is not there yet", TOOL_FLAG, AT(wait),
+	0},
+    {"    --returned FD", "what comes back, as JSON lines, to FD", TOOL_FD,
+	AT(returned_fd), 0},
+    {"    --listen SPEC", "stand alone, serving this address", TOOL_TEXT,
+	AT(client.listen), 0},
+    {"-H, --host ADDR", TOOL_HOST_HELP, TOOL_TEXT, AT(client.host), 0},
+    {"DEST", "PROC[,ACTOR[I][PORT]], a full id, or a pattern of names",
+	TOOL_OPERAND, 0, 0},
+    {"TEXT", "a message; without one, lines of stdin", TOOL_OPERAND, 0, 0},
+    TOOL_OPTIONS_END,
+};
+
 void
 outbox_init(struct outbox *outbox, struct tool *tool)
 {
@@ -20,29 +50,6 @@ outbox_init(struct outbox *outbox, struct tool *tool)
 	outbox->client.tool = tool;
 	outbox->returned_fd = -1;
 	client_begin();
-}
-
-bool
-outbox_option(struct outbox *outbox, int opt)
-{
-	switch (opt) {
-	case OUTBOX_SPREAD:
-		outbox->spread = true;
-		return true;
-	case OUTBOX_WAIT:
-		outbox->wait = true;
-		return true;
-	case OUTBOX_RETURNED:
-		outbox->returned_fd =
-		    client_descriptor(outbox->tool, optarg, "--returned");
-		return true;
-	case OUTBOX_LISTEN:
-		outbox->client.listen = optarg;
-		return true;
-	default:
-		return template_option(&outbox->template, outbox->tool, opt) ||
-		       tool_option(outbox->tool, opt, &outbox->client.host);
-	}
 }
 
 static int

@@ -30,33 +30,11 @@ struct outbox {
 	void *arg;
 };
 
-#define OUTBOX_OPTIONS "+:" TOOL_OPTIONS
-enum outbox_option {
-	OUTBOX_SPREAD = TEMPLATE_LAST,
-	OUTBOX_WAIT,
-	OUTBOX_RETURNED,
-	OUTBOX_LISTEN
-};
-#define OUTBOX_LONG                                                  \
-	TEMPLATE_LONG, {"spread", no_argument, NULL, OUTBOX_SPREAD}, \
-	    {"wait", no_argument, NULL, OUTBOX_WAIT},                \
-	    {"returned", required_argument, NULL, OUTBOX_RETURNED},  \
-	{                                                            \
-		"listen", required_argument, NULL, OUTBOX_LISTEN     \
-	}
-#define OUTBOX_HELP                                                            \
-	TEMPLATE_HELP                                                          \
-	"      --spread        to one of those that fit, the least busy\n"     \
-	"      --wait          wait for a DEST that is not there yet\n"        \
-	"      --returned FD   what comes back, as JSON lines, to FD\n"        \
-	"      --listen SPEC   stand alone, serving this address\n"            \
-	"  DEST                PROC[,ACTOR[I][PORT]], a full id, or a pattern" \
-	" of names\n"                                                          \
-	"  TEXT                a message; without one, lines of stdin\n"
+/* What both have; the outbox is the first member of what options are read
+ * into. */
+extern const struct tool_option outbox_options[];
 
 void outbox_init(struct outbox *outbox, struct tool *tool);
-/* Serves one option: true if opt was one. */
-bool outbox_option(struct outbox *outbox, int opt);
 /*
  * Takes part in the host, finds whom argv[0] means and gets ready to read.
  * pump(arg) is called when there is room again, more to read, or the returned

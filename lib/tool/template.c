@@ -10,58 +10,30 @@
 
 #include "tool/template.h"
 
-static void
-set_form(struct template *template, const struct tool *tool,
-    enum reader_form form, bool json)
-{
-	if (template->formed)
-		tool_usage(tool, "--whole, --null and --json: only one");
-	template->formed = true;
-	template->form = form;
-	template->json = json;
-}
-
 /* "K=V", cut in place. */
 static void
-add_header(struct template *template, const struct tool *tool, char *text)
+split_pairs(struct template *template, const struct tool *tool)
 {
-	char *value = strchr(text, '=');
+	char *value;
+	size_t i;
 
-	if (value == NULL)
-		tool_usage(tool, "option --header: no '=' in '%s'", text);
-	if (template->nheaders == 2 * HM_HEADERS_MAX)
-		tool_usage(
-		    tool, "option --header: more than %d", HM_HEADERS_MAX);
-	*value++ = '\0';
-	template->headers[template->nheaders++] = text;
-	template->headers[template->nheaders++] = value;
+	for (i = 0; i < template->pairs.n; i++) {
+		value = strchr(template->pairs.text[i], '=');
+		if (value == NULL)
+			tool_usage(tool, "option --header: no '=' in '%s'",
+			    template->pairs.text[i]);
+		*value++ = '\0';
+		template->headers[2 * i] = template->pairs.text[i];
+		template->headers[2 * i + 1] = value;
+	}
 }
 
-bool
-template_option(struct template *template, const struct tool *tool, int opt)
+enum reader_form
+template_form(const struct tool *tool, bool whole, bool null, bool json)
 {
-	switch (opt) {
-	case TEMPLATE_TYPE:
-		template->type = optarg;
-		return true;
-	case TEMPLATE_HEADER:
-		add_header(template, tool, optarg);
-		return true;
-	case TEMPLATE_WHOLE:
-		set_form(template, tool, READER_WHOLE, false);
-		return true;
-	case TEMPLATE_NULL:
-		set_form(template, tool, READER_NULL, false);
-		return true;
-	case TEMPLATE_JSON:
-		set_form(template, tool, READER_LINES, true);
-		return true;
-	case TEMPLATE_NOW:
-		template->flags |= HM_ENV_NOW;
-		return true;
-	default:
-		return false;
-	}
+	if (whole + null + json > 1)
+		tool_usage(tool, "--whole, --null and --json: only one");
+	return whole ? READER_WHOLE : null ? READER_NULL : READER_LINES;
 }
 
 void
@@ -72,8 +44,10 @@ template_check(struct template *template, const struct tool *tool)
 	struct hm_error err;
 	struct hm_id id;
 
-	if (template->json &&
-	    (template->type != NULL || template->nheaders > 0))
+	template->form = template_form(
+	    tool, template->whole, template->null, template->json);
+	split_pairs(template, tool);
+	if (template->json && (template->type != NULL || template->pairs.n > 0))
 		tool_usage(tool, "--json: not with --type or --header");
 	if (template->type == NULL)
 		template->type = "text/plain";
@@ -132,7 +106,7 @@ template_make(const struct template *template, struct hm_slice text,
     const struct hm_id *reply_to, struct hm_error *err)
 {
 	struct hm_draft draft = {sender, dest, template->type, template->ttl,
-	    template->flags, reply_to, template->headers};
+	    template->now ? HM_ENV_NOW : 0, reply_to, template->headers};
 	struct hm_envelope *env, *again;
 
 	if (!template->json)

@@ -10,47 +10,22 @@
 
 struct template
 {
-	const char *type;			     /* NULL: text/plain */
-	const char *headers[2 * HM_HEADERS_MAX + 1]; /* key, value, …, NULL */
-	size_t nheaders;
-	unsigned ttl, flags;
-	enum reader_form form;
+	/* as the options say */
+	const char *type; /* NULL: text/plain */
+	struct tool_list pairs;
+	bool whole, null, now;
 	bool json; /* texts are whole envelopes; of those DEST replaces dest */
-	bool formed; /* one of --whole, --null, --json was given */
+	/* what that comes to */
+	const char *headers[2 * TOOL_LIST_MAX + 1]; /* key, value, …, NULL */
+	unsigned ttl;
+	enum reader_form form;
 };
 
-enum template_option {
-	TEMPLATE_TYPE = 256,
-	TEMPLATE_HEADER,
-	TEMPLATE_WHOLE,
-	TEMPLATE_NULL,
-	TEMPLATE_JSON,
-	TEMPLATE_NOW,
-	TEMPLATE_LAST /* the first that is free */
-};
-
-#define TEMPLATE_LONG                                             \
-	{"type", required_argument, NULL, TEMPLATE_TYPE},         \
-	    {"header", required_argument, NULL, TEMPLATE_HEADER}, \
-	    {"whole", no_argument, NULL, TEMPLATE_WHOLE},         \
-	    {"null", no_argument, NULL, TEMPLATE_NULL},           \
-	    {"json", no_argument, NULL, TEMPLATE_JSON},           \
-	{                                                         \
-		"now", no_argument, NULL, TEMPLATE_NOW            \
-	}
-#define TEMPLATE_HELP                                                  \
-	"      --type T        type of the messages (text/plain)\n"    \
-	"      --header K=V    a header of the messages, repeatable\n" \
-	"      --whole         all of stdin is one message\n"          \
-	"      --null          messages on stdin end with NUL\n"       \
-	"      --json          each line is a whole message as JSON\n" \
-	"      --now           a refused connection is not retried\n"
-
-/* Serves one of the options: true if opt was one.  Exits 2 over a bad one. */
-bool template_option(
-    struct template *template, const struct tool *tool, int opt);
 /* Exits 2 if the options make no message. */
 void template_check(struct template *template, const struct tool *tool);
+/* The form that at most one of these means; exits 2 over two of them. */
+enum reader_form template_form(
+    const struct tool *tool, bool whole, bool null, bool json);
 /* reply_to may be NULL.  NULL with a sentence. */
 struct hm_envelope *template_make(const struct template *template,
     struct hm_slice text, const struct hm_id *sender, const struct hm_id *dest,

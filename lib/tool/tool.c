@@ -71,6 +71,10 @@ tool_usage(const struct tool *tool, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
+	if (tool->evaluated) {
+		(void)puts("false");
+		(void)fflush(stdout);
+	}
 	len = compose(lines, tool->name, "error", text);
 	(void)snprintf(
 	    lines + len, LINE_SIZE, "usage: %s %s\n", tool->name, tool->usage);
@@ -78,111 +82,10 @@ tool_usage(const struct tool *tool, const char *fmt, ...)
 	exit(TOOL_USAGE);
 }
 
-static _Noreturn void
-print_help(const struct tool *tool)
-{
-	const struct option *host = tool->longs;
-
-	printf("usage: %s %s\n%s", tool->name, tool->usage, tool->help);
-	/* Where --host is something else it is --at, and a host has none. */
-	while (host->name != NULL && host->val != 'H')
-		host++;
-	if (host->name != NULL)
-		printf("  -H, --%s ADDR%*sthe host (default: "
-		       "$HYPERACTOR_HOST_ADDR, else the user's)\n",
-		    host->name, 9 - (int)strlen(host->name), "");
-	printf("  -q, --quiet         errors only; -v, --verbose: more\n"
-	       "  -h, --help          this text; -V, --version: the version\n");
-	exit(tool_close(tool, 0));
-}
-
-int
-tool_getopt(struct tool *tool, int argc, char **argv, const char *short_options,
-    const struct option *longs)
-{
-	int opt;
-
-	tool->longs = longs;
-	opt = getopt_long(argc, argv, short_options, longs, NULL);
-
-	tool->last = optind > 0 && optind <= argc ? argv[optind - 1] : "";
-	return opt;
-}
-
-/* The option getopt_long stumbled over, as it was written. */
-static const char *
-culprit(const struct tool *tool, char short_name[3])
-{
-	if (optopt > 0 && optopt < 128) {
-		short_name[0] = '-';
-		short_name[1] = (char)optopt;
-		short_name[2] = '\0';
-		return short_name;
-	}
-	return tool->last;
-}
-
-bool
-tool_option(struct tool *tool, int opt, const char **host)
-{
-	char name[3];
-
-	switch (opt) {
-	case 'H':
-		*host = optarg;
-		return true;
-	case 'h':
-		print_help(tool);
-	case 'V':
-		printf("%s (hostmux) %s\n", tool->name, HM_VERSION);
-		exit(tool_close(tool, 0));
-	case 'q':
-		tool->level = HM_LOG_ERROR;
-		return true;
-	case 'v':
-		if (tool->level < HM_LOG_DEBUG)
-			tool->level++;
-		return true;
-	case ':':
-		tool_usage(tool, "option %s: no value", culprit(tool, name));
-	case '?':
-		tool_usage(tool, "option %s: unknown", culprit(tool, name));
-	default:
-		return false;
-	}
-}
-
 int
 tool_fail(const struct tool *tool, const struct hm_error *err)
 {
 	return hm_error_exit(err, tool->name);
-}
-
-uint64_t
-tool_duration(const struct tool *tool, const char *text, const char *option)
-{
-	struct hm_error err;
-	uint64_t ms;
-	char what[64];
-
-	(void)snprintf(what, sizeof what, "option %s", option);
-	if (hm_text_duration(text, what, &ms, &err) == -1)
-		tool_usage(tool, "%s", err.text);
-	return ms;
-}
-
-uint64_t
-tool_number(const struct tool *tool, const char *text, const char *option,
-    uint64_t min, uint64_t max)
-{
-	struct hm_error err;
-	uint64_t n;
-	char what[64];
-
-	(void)snprintf(what, sizeof what, "option %s", option);
-	if (hm_text_number(text, what, min, max, &n, &err) == -1)
-		tool_usage(tool, "%s", err.text);
-	return n;
 }
 
 void
@@ -224,26 +127,6 @@ tool_loop(struct tool *tool)
 	else
 		hm_loop_set_log(loop, log_line, tool);
 	return loop;
-}
-
-struct hm_proc *
-tool_attach(const struct tool *tool, struct hm_loop *loop, const char *host,
-    const char *name, int *status)
-{
-	struct hm_attach how;
-	struct hm_limits limits;
-	struct hm_error err;
-	struct hm_proc *proc;
-
-	memset(&how, 0, sizeof how);
-	tool_limits(tool, &limits);
-	how.host = host;
-	how.name = name;
-	how.limits = &limits;
-	proc = hm_proc_attach(loop, &how, &err);
-	if (proc == NULL)
-		*status = tool_fail(tool, &err);
-	return proc;
 }
 
 void

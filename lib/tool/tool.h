@@ -5,7 +5,6 @@
 #ifndef HM_TOOL_H
 #define HM_TOOL_H
 
-#include <getopt.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,38 +21,61 @@
 #define TOOL_NOEXEC 126
 #define TOOL_NOTFOUND 127
 
-struct tool {
-	const char *name;    /* "msg-send" */
-	const char *usage;   /* one line, "[-n COUNT] NAME", without the name */
-	const char *help;    /* what --help adds: options, a line each */
-	enum hm_level level; /* shown up to this one; WARNING at first */
-	const char *last;    /* the argument with the last option */
-	const struct option *longs; /* all its options */
+/* How the value of an option is read, and into what. */
+enum tool_kind {
+	TOOL_OPERAND,  /* no option: only a line of --help */
+	TOOL_FLAG,     /* bool */
+	TOOL_TEXT,     /* const char * */
+	TOOL_LIST,     /* struct tool_list: it may be repeated */
+	TOOL_DURATION, /* uint64_t, ms */
+	TOOL_COUNT,    /* uint64_t, from 1 to most */
+	TOOL_FD,       /* int: a descriptor that is open */
+	/* those that every program has */
+	TOOL_QUIET,
+	TOOL_VERBOSE,
+	TOOL_HELP,
+	TOOL_VERSION
 };
 
-/*
- * Long options that every program has (append them to its own table): host,
- * help, version, quiet, verbose; short -H -h -V -q -v.
- */
-#define TOOL_OPTIONS "H:hVqv"
-#define TOOL_LONG                                \
-	{"host", required_argument, NULL, 'H'},  \
-	    {"help", no_argument, NULL, 'h'},    \
-	    {"version", no_argument, NULL, 'V'}, \
-	    {"quiet", no_argument, NULL, 'q'},   \
-	    {"verbose", no_argument, NULL, 'v'}, \
-	{                                        \
-		NULL, 0, NULL, 0                 \
+struct tool_option {
+	const char *spelling; /* "-n, --count COUNT" or "    --json" or "" */
+	const char *help;     /* the rest of its line of --help */
+	enum tool_kind kind;
+	size_t at; /* offset of its value */
+	uint64_t most;
+};
+
+/* The last of a table. */
+#define TOOL_OPTIONS_END                       \
+	{                                      \
+		NULL, NULL, TOOL_OPERAND, 0, 0 \
 	}
 
-/* getopt_long, which remembers where it stumbled. */
-int tool_getopt(struct tool *tool, int argc, char **argv,
-    const char *short_options, const struct option *longs);
-/*
- * Serves one common option: true if opt was one (-h and -V print and exit 0;
- * '?' and ':' print the usage error and exit 2).  -H is left in *host.
- */
-bool tool_option(struct tool *tool, int opt, const char **host);
+#define TOOL_LIST_MAX 64
+struct tool_list {
+	const char
+	    *text[TOOL_LIST_MAX + 2]; /* NULL-ended; room for a default */
+	size_t n;
+};
+
+/* What a time is set to before, when 0 means something. */
+#define TOOL_UNSAID UINT64_MAX
+
+struct tool {
+	const char *name;  /* "msg-send" */
+	const char *usage; /* one line, "[-n COUNT] NAME", without the name */
+	const struct tool_option *options, *more; /* more: may be NULL */
+	enum hm_level level; /* shown up to this one; WARNING at first */
+	bool evaluated; /* a shell reads stdout, where "false" is an error */
+};
+
+/* The line of -H in the tables. */
+#define TOOL_HOST_HELP \
+	"the host (default: $HYPERACTOR_HOST_ADDR, else the user's)"
+
+/* Reads the options into values; the operands.  -h and -V print and exit 0,
+ * what is wrong exits 2. */
+char **tool_options(struct tool *tool, void *values, int argc, char **argv);
 /* "program: level: text" if the level is shown. */
 void tool_say(const struct tool *tool, enum hm_level level, const char *fmt,
     ...) __attribute__((format(printf, 3, 4)));
@@ -63,11 +85,6 @@ _Noreturn void tool_usage(const struct tool *tool, const char *fmt, ...)
 /* Says err's sentence; returns hm_error_exit's status without printing twice.
  */
 int tool_fail(const struct tool *tool, const struct hm_error *err);
-/* Reads an option's value or exits 2 with what is wrong. */
-uint64_t tool_duration(
-    const struct tool *tool, const char *text, const char *option);
-uint64_t tool_number(const struct tool *tool, const char *text,
-    const char *option, uint64_t min, uint64_t max);
 /* limits from the environment, or exits 2. */
 void tool_limits(const struct tool *tool, struct hm_limits *limits);
 /* 0, 1 and 2 are open from now on, so that nothing else is mistaken for them.
@@ -75,10 +92,6 @@ void tool_limits(const struct tool *tool, struct hm_limits *limits);
 void tool_stdio(void);
 /* A loop whose log goes to tool_say. NULL: said already (exit 111). */
 struct hm_loop *tool_loop(struct tool *tool);
-/* Attaches as a client, name NULL for one the host picks; NULL: said, *status
- * is what to exit with. */
-struct hm_proc *tool_attach(const struct tool *tool, struct hm_loop *loop,
-    const char *host, const char *name, int *status);
 /* "w1", or the whole id of a proc on host (an id address): its name.  -1: a
  * sentence, of kind INVALID or NOPROC. */
 int tool_proc_name(const char *text, const char *host,
