@@ -27,61 +27,30 @@ missing(const char *name, struct hm_error *err)
 	    "parameter '%s' missing: environment variable not found", name);
 }
 
-static int
-invalid(const char *name, const char *why, struct hm_error *err)
-{
-	return hm_fail_kind(err, HM_ERR_INVALID, EINVAL,
-	    "parameter '%s' invalid: %.400s", name, why);
-}
-
-static int
-check_addr(const char *text, struct hm_error *err)
-{
-	struct hm_addr addr;
-
-	return hm_addr_parse(&addr, text, 0, err);
-}
-
-static int
-check_proc_id(const char *text, struct hm_error *err)
-{
-	struct hm_id id;
-
-	if (hm_id_parse(&id, text, err) == -1)
-		return -1;
-	return id.depth == HM_ID_PROC
-		   ? 0
-		   : hm_fail(err, EINVAL, "id '%s': not of a proc", text);
-}
-
+/* The plain variables, and where the payload has the same. */
 static const struct variable {
 	const char *name;
-	int (*check)(const char *text, struct hm_error *err);
-	size_t same; /* where the payload has it */
+	size_t same;
 } variables[] = {
-    {BOOT_PROC_ID, check_proc_id, offsetof(struct payload, proc_id)},
-    {BOOT_BACKEND, check_addr, offsetof(struct payload, backend_addr)},
-    {BOOT_CALLBACK, check_addr, offsetof(struct payload, callback_addr)},
+    {BOOT_PROC_ID, offsetof(struct payload, proc_id)},
+    {BOOT_BACKEND, offsetof(struct payload, backend_addr)},
+    {BOOT_CALLBACK, offsetof(struct payload, callback_addr)},
 };
 #define VARIABLES (sizeof variables / sizeof *variables)
 
 static int
-check_variables(struct hm_error *err)
+find_variables(struct hm_error *err)
 {
-	struct hm_error why;
-	const char *text;
 	size_t i;
 
 	for (i = 0; i < VARIABLES; i++) {
-		text = getenv(variables[i].name);
-		if (text == NULL)
+		if (getenv(variables[i].name) == NULL)
 			return missing(variables[i].name, err);
-		if (variables[i].check(text, &why) == -1)
-			return invalid(variables[i].name, why.text, err);
 	}
 	return getenv(BOOT_MODE) == NULL ? missing(BOOT_MODE, err) : 0;
 }
 
+/* What the payload has was checked; so what is the same is as good. */
 static int
 compare_variables(const struct payload *payload, struct hm_error *err)
 {
@@ -115,7 +84,7 @@ static int
 read_variables(struct boot *boot, struct hm_error *err)
 {
 	hm_limits_init(&boot->limits);
-	if (check_variables(err) == -1 ||
+	if (find_variables(err) == -1 ||
 	    hm_limits_from_env(&boot->limits, err) == -1 ||
 	    payload_decode(
 		getenv(BOOT_MODE), &boot->payload, &boot->limits, err) == -1 ||
@@ -143,8 +112,9 @@ attach(struct boot *boot, struct hm_loop *loop, struct hm_error *err)
 		return -1;
 	if (hm_id_compare(&id, hm_proc_id(boot->proc)) == 0)
 		return 0;
-	return invalid(
-	    BOOT_PROC_ID, "not an id of the host behind " BOOT_BACKEND, err);
+	return hm_fail_kind(err, HM_ERR_INVALID, EINVAL,
+	    "parameter '%s' invalid: not an id of the host behind %s",
+	    BOOT_PROC_ID, BOOT_BACKEND);
 }
 
 /* Beside the backend's socket; or, where it has no directory, anywhere. */
