@@ -172,31 +172,6 @@ sys_parent_death(int sig)
 #endif
 }
 
-int
-sys_pidfd(pid_t pid)
-{
-#if defined(__linux__) && defined(SYS_pidfd_open)
-	return (int)syscall(SYS_pidfd_open, pid, 0); /* CLOEXEC by itself */
-#else
-	(void)pid;
-	errno = ENOTSUP;
-	return -1;
-#endif
-}
-
-int
-sys_pidfd_signal(int pidfd, int sig)
-{
-#if defined(__linux__) && defined(SYS_pidfd_send_signal)
-	return (int)syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0);
-#else
-	(void)pidfd;
-	(void)sig;
-	errno = ENOTSUP;
-	return -1;
-#endif
-}
-
 #ifdef __linux__
 /* The numbers in one children file; n counts on from what there is.  -1: it
  * cannot be told, which is not the same as none. */

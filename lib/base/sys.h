@@ -56,9 +56,6 @@ int sys_socket_dir(char *buf, size_t size, bool make, struct hm_error *err);
 /* Processes. */
 bool sys_subreaper(void);      /* become one; false where there is none */
 int sys_parent_death(int sig); /* 0; ENOTSUP elsewhere (-1) */
-/* A descriptor readable when pid (a child, unreaped) ends; -1 ENOTSUP. */
-int sys_pidfd(pid_t pid);
-int sys_pidfd_signal(int pidfd, int sig);
 /* The children of pid (all of its threads') into pids; the number there are
  * (may be more than max), or -1 when that cannot be told: ENOTSUP, EMFILE. */
 long sys_children(pid_t pid, pid_t *pids, size_t max);

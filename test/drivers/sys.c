@@ -214,29 +214,6 @@ children(void)
 #endif
 }
 
-static void
-pidfds(void)
-{
-	pid_t pid = sleeper();
-	struct pollfd one = {sys_pidfd(pid), POLLIN, 0};
-
-	if (one.fd == -1) {
-		CHECK(errno == ENOTSUP || errno == ENOSYS);
-		CHECK(kill(pid, SIGKILL) == 0);
-	} else {
-		CHECK((fcntl(one.fd, F_GETFD) & FD_CLOEXEC) != 0);
-		CHECK(poll(&one, 1, 0) == 0);
-		CHECK(sys_pidfd_signal(one.fd, SIGKILL) == 0);
-		CHECK(poll(&one, 1, 10000) == 1);
-	}
-	CHECK(WTERMSIG(status_of(pid)) == SIGKILL);
-	if (one.fd != -1) { /* reaped: nobody else can be hit */
-		CHECK(sys_pidfd_signal(one.fd, SIGKILL) == -1);
-		CHECK(errno == ESRCH);
-		(void)close(one.fd);
-	}
-}
-
 /* The grandchild holds the pipe until it dies with its parent. */
 static void
 parent_death(void)
@@ -331,7 +308,6 @@ main(void)
 	closing();
 	limits();
 	children();
-	pidfds();
 	parent_death();
 	spawning();
 	return 0;
