@@ -65,7 +65,8 @@ LIB = \
 	lib/route/resume.c lib/route/router.c lib/route/way.c \
 	lib/proc/actor.c lib/proc/agent.c lib/proc/call.c lib/proc/proc.c \
 	lib/boot/boot.c lib/boot/bulk.c lib/boot/callback.c lib/boot/child.c \
-	lib/boot/enlist.c lib/boot/exec.c lib/boot/frames.c \
+	lib/boot/enlist.c lib/boot/environment.c lib/boot/exec.c \
+	lib/boot/frames.c \
 	lib/boot/handle.c lib/boot/init.c \
 	lib/boot/inlet.c lib/boot/joined.c lib/boot/launch.c lib/boot/lifeline.c \
 	lib/boot/lines.c lib/boot/manager.c lib/boot/outlet.c \

@@ -20,6 +20,7 @@
 #include <hostmux/status.h>
 #include <hostmux/text.h>
 
+#include "boot/environment.h"
 #include "boot/inlet.h"
 #include "boot/outlet.h"
 #include "boot/runner.h"
@@ -29,7 +30,6 @@
 /* Read of a pipe after the end at most, lest who still holds it prints for
  * ever: as much as a pipe can hold. */
 #define BLOCKS_MAX 32
-#define VARIABLES_MAX ((size_t)4096)
 #define VARIABLES (3 + HM_HEADERS_MAX)
 
 #ifndef PIPE_BUF
@@ -55,53 +55,21 @@ struct exec {
 	unsigned n;
 };
 
-/* The environment of one run: ours, and what is known of the message. */
-struct variables {
-	char **list;
-	size_t n, len;
-	char text[VARIABLES_MAX];
-};
-
-static bool
-is_stale(const char *variable)
-{
-	static const char *const own[] = {
-	    "MSG_SENDER=", "MSG_TYPE=", "MSG_REPLY_TO=", "MSG_HEADER_"};
-	size_t i;
-
-	for (i = 0; i < sizeof own / sizeof *own; i++) {
-		if (strncmp(variable, own[i], strlen(own[i])) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* What does not fit any more is left out. */
-static void
-put(struct variables *v, const char *name, struct hm_slice value)
-{
-	size_t room = sizeof v->text - v->len;
-	int n = snprintf(
-	    v->text + v->len, room, "%s=%.*s", name, (int)value.n, value.p);
-
-	if (n < 0 || (size_t)n >= room)
-		return;
-	v->list[v->n++] = v->text + v->len;
-	v->len += (size_t)n + 1;
-}
+/* Of an outer run. */
+static const char *const stale[] = {
+    "MSG_SENDER=", "MSG_TYPE=", "MSG_REPLY_TO=", "MSG_HEADER_", NULL};
 
 static void
-put_id(struct variables *v, const char *name, const struct hm_id *id)
+put_id(struct environment *env, const char *name, const struct hm_id *id)
 {
 	char text[HM_ID_TEXT];
-	struct hm_slice value = {text, 0};
 
-	value.n = strlen(hm_id_print(id, text, sizeof text));
-	put(v, name, value);
+	(void)hm_id_print(id, text, sizeof text);
+	environment_put(env, name, text, strlen(text));
 }
 
 static void
-put_header(struct variables *v, struct hm_slice key, struct hm_slice value)
+put_header(struct environment *env, struct hm_slice key, struct hm_slice value)
 {
 	char name[16 + 256] = "MSG_HEADER_";
 	size_t i, n = strlen(name);
@@ -111,39 +79,31 @@ put_header(struct variables *v, struct hm_slice key, struct hm_slice value)
 				  ? '_'
 				  : (char)toupper((unsigned char)key.p[i]);
 	name[n + i] = '\0';
-	put(v, name, value);
+	environment_put(env, name, value.p, value.n);
 }
 
-/* 0, or -1 ENOMEM; v->list is to be freed. */
+/* Ours, and what is known of the message.  -1 ENOMEM; env is to be given back
+ * in any case. */
 static int
-variables_init(struct variables *v, const struct hm_envelope *msg)
+make_environment(struct environment *env, const struct hm_envelope *msg)
 {
-	extern char **environ;
-	struct hm_slice key, value;
+	struct hm_slice key, value = hm_envelope_type(msg);
 	struct hm_id id;
-	size_t i, n = 0;
+	size_t i;
 
-	while (environ[n] != NULL)
-		n++;
-	v->len = v->n = 0;
-	v->list = malloc((n + VARIABLES + 1) * sizeof *v->list);
-	if (v->list == NULL)
+	if (environment_init(env, stale, VARIABLES) == -1)
 		return -1;
-	for (i = 0; i < n; i++) {
-		if (!is_stale(environ[i]))
-			v->list[v->n++] = environ[i];
-	}
 	hm_envelope_sender(msg, &id);
-	put_id(v, "MSG_SENDER", &id);
-	put(v, "MSG_TYPE", hm_envelope_type(msg));
+	put_id(env, "MSG_SENDER", &id);
+	environment_put(env, "MSG_TYPE", value.p, value.n);
 	if (hm_envelope_reply_to(msg, &id))
-		put_id(v, "MSG_REPLY_TO", &id);
+		put_id(env, "MSG_REPLY_TO", &id);
 	for (i = 0; hm_envelope_header_at(msg, i, &key, &value); i++) {
 		if (key.n != 8 || memcmp(key.p, "reply-to", 8) != 0)
-			put_header(v, key, value);
+			put_header(env, key, value);
 	}
-	v->list[v->n] = NULL;
-	return 0;
+	errno = ENOMEM;
+	return env->failed ? -1 : 0;
 }
 
 static void
@@ -357,26 +317,25 @@ static int
 start_child(struct run *run, struct hm_error *err)
 {
 	struct runner *r = run->exec->r;
-	struct variables variables;
+	struct environment env = {NULL, 0, 0, false};
 	struct spawn spawn;
 	int ignored, done = -1;
 
 	memset(&spawn, 0, sizeof spawn);
 	spawn.in = spawn.out = spawn.err = -1;
 	spawn.argv = r->argv;
-	variables.list = NULL;
 	run->child.ended = on_ended;
 	run->child.arg = run;
 	if (open_pipes(run, &spawn) == -1 ||
-	    variables_init(&variables, run->msg) == -1) {
+	    make_environment(&env, run->msg) == -1) {
 		(void)hm_fail(
 		    err, errno, "%s: %s", r->argv[0], strerror(errno));
 	} else {
-		spawn.env = variables.list;
+		spawn.env = env.list;
 		done =
 		    child_start(&run->child, &r->init, &spawn, &ignored, err);
 	}
-	free(variables.list);
+	environment_fini(&env);
 	if (spawn.in != -1)
 		(void)close(spawn.in);
 	if (spawn.out != -1)

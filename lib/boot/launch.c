@@ -4,66 +4,35 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "boot/environment.h"
 #include "boot/process.h"
 
-extern char **environ;
-
 /* Of an outer host, or meant for whoever started this process. */
-static const char *const dropped[] = {BOOT_PROC_ID, BOOT_BACKEND, BOOT_CALLBACK,
-    BOOT_MODE, BOOT_HOST, BOOT_RANK, BOOT_COUNT, BOOT_LOG, "HYPERACTOR_HOST_ID",
-    "HYPERACTOR_HOST_PID", "NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS",
-    "LISTEN_FDNAMES"};
+static const char *const dropped[] = {BOOT_PROC_ID "=", BOOT_BACKEND "=",
+    BOOT_CALLBACK "=", BOOT_MODE "=", BOOT_HOST "=", BOOT_RANK "=",
+    BOOT_COUNT "=", BOOT_LOG "=", "HYPERACTOR_HOST_ID=", "HYPERACTOR_HOST_PID=",
+    "NOTIFY_SOCKET=", "LISTEN_PID=", "LISTEN_FDS=", "LISTEN_FDNAMES=", NULL};
 
-#define OWN_MAX 8
+#define OWN_MAX 5
 
-struct environment {
-	char **list; /* borrowed strings, and own ones at own */
-	size_t n;
-	char *own[OWN_MAX];
-	size_t nown;
-};
-
-static bool
-is_dropped(const char *variable)
-{
-	size_t i, len = strcspn(variable, "=");
-
-	for (i = 0; i < sizeof dropped / sizeof *dropped; i++) {
-		if (strlen(dropped[i]) == len &&
-		    memcmp(dropped[i], variable, len) == 0)
-			return true;
-	}
-	return false;
-}
-
-static int
+static void
 put(struct environment *env, const char *name, const char *value)
 {
-	size_t size = strlen(name) + strlen(value) + 2;
-	char *text = malloc(size);
-
-	if (text == NULL)
-		return -1;
-	(void)snprintf(text, size, "%s=%s", name, value);
-	env->own[env->nown++] = text;
-	env->list[env->n++] = text;
-	return 0;
+	environment_put(env, name, value, strlen(value));
 }
 
-static int
+static void
 put_mode(struct environment *env, const struct process_manager *m,
     const struct hm_spawn *spawn)
 {
 	struct payload payload;
 	char *mode;
-	int done;
 
 	memset(&payload, 0, sizeof payload);
 	(void)hm_id_print(spawn->id, payload.proc_id, sizeof payload.proc_id);
@@ -75,62 +44,36 @@ put_mode(struct environment *env, const struct process_manager *m,
 	(void)snprintf(
 	    payload.socket_dir, sizeof payload.socket_dir, "%s", m->dir);
 	mode = payload_encode(&payload, spawn->config);
-	if (mode == NULL)
-		return -1;
-	done = put(env, BOOT_PROC_ID, payload.proc_id) == -1 ||
-		       put(env, BOOT_BACKEND, payload.backend_addr) == -1 ||
-		       put(env, BOOT_CALLBACK, payload.callback_addr) == -1 ||
-		       put(env, BOOT_MODE, mode) == -1
-		   ? -1
-		   : 0;
+	if (mode == NULL) {
+		env->failed = true;
+		return;
+	}
+	put(env, BOOT_PROC_ID, payload.proc_id);
+	put(env, BOOT_BACKEND, payload.backend_addr);
+	put(env, BOOT_CALLBACK, payload.callback_addr);
+	put(env, BOOT_MODE, mode);
 	free(mode);
-	return done;
 }
 
-static void
-environment_fini(struct environment *env)
-{
-	int code = errno;
-
-	while (env->nown > 0)
-		free(env->own[--env->nown]);
-	free(env->list);
-	errno = code;
-}
-
-static size_t
-count(char *const *list)
-{
-	size_t n = 0;
-
-	while (list != NULL && list[n] != NULL)
-		n++;
-	return n;
-}
-
+/* -1 ENOMEM; env is to be given back in any case. */
 static int
-environment_init(struct environment *env, const struct process_manager *m,
+make_environment(struct environment *env, const struct process_manager *m,
     const struct hm_spawn *spawn)
 {
-	size_t i, n = count(environ), more = count((char **)spawn->env);
+	size_t i, more = 0;
 
-	memset(env, 0, sizeof *env);
-	env->list = malloc((n + more + OWN_MAX + 1) * sizeof *env->list);
-	if (env->list == NULL)
+	while (spawn->env != NULL && spawn->env[more] != NULL)
+		more++;
+	if (environment_init(env, dropped, more + OWN_MAX) == -1)
 		return -1;
-	for (i = 0; i < n; i++) {
-		if (!is_dropped(environ[i]))
-			env->list[env->n++] = environ[i];
-	}
 	for (i = 0; i < more; i++)
 		env->list[env->n++] = (char *)spawn->env[i];
-	if (put_mode(env, m, spawn) == -1 ||
-	    (spawn->host != NULL && put(env, BOOT_HOST, spawn->host) == -1)) {
-		environment_fini(env);
-		return -1;
-	}
-	env->list[env->n] = NULL;
-	return 0;
+	env->borrowed = env->n;
+	put_mode(env, m, spawn);
+	if (spawn->host != NULL)
+		put(env, BOOT_HOST, spawn->host);
+	errno = ENOMEM;
+	return env->failed ? -1 : 0;
 }
 
 static void
@@ -199,18 +142,18 @@ launch(struct process *p, struct process_manager *m,
 	int null = -1;
 
 	*what = "environment";
-	if (environment_init(&env, m, spawn) == -1)
-		return -1;
-	child.env = env.list;
-	*what = "pipe";
-	if (open_pipe(&p->out, &child.out) == 0 &&
-	    open_pipe(&p->err, &child.err) == 0) {
-		*what = "/dev/null";
-		if (child.in == -1)
-			child.in = null =
-			    open("/dev/null", O_RDONLY | O_CLOEXEC);
-		if (child.in != -1)
-			pid = spawn_child(&child, what);
+	if (make_environment(&env, m, spawn) == 0) {
+		child.env = env.list;
+		*what = "pipe";
+		if (open_pipe(&p->out, &child.out) == 0 &&
+		    open_pipe(&p->err, &child.err) == 0) {
+			*what = "/dev/null";
+			if (child.in == -1)
+				child.in = null =
+				    open("/dev/null", O_RDONLY | O_CLOEXEC);
+			if (child.in != -1)
+				pid = spawn_child(&child, what);
+		}
 	}
 	close_if(null);
 	close_if(child.out);
