@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,26 +16,6 @@
 #define STATUS_FAILED 125
 #define STATUS_NOEXEC 126
 #define STATUS_NOTFOUND 127
-
-int
-child_pipe(int *ours, int *theirs, bool to_child)
-{
-	int fds[2], flags, code;
-
-	if (sys_pipe(fds) == -1)
-		return -1;
-	*ours = fds[to_child ? 1 : 0];
-	*theirs = fds[to_child ? 0 : 1];
-	flags = fcntl(*theirs, F_GETFL);
-	if (flags != -1 && fcntl(*theirs, F_SETFL, flags & ~O_NONBLOCK) != -1)
-		return 0;
-	code = errno;
-	(void)close(fds[0]);
-	(void)close(fds[1]);
-	*ours = *theirs = -1;
-	errno = code;
-	return -1;
-}
 
 static int
 fail(const char *what, int *status, struct hm_error *err)

@@ -300,15 +300,10 @@ static int
 open_pipes(struct run *run, struct spawn *spawn)
 {
 	struct hm_loop *loop = run->exec->r->loop;
-	int in, out, err;
 
-	if (child_pipe(&in, &spawn->in, true) == -1)
-		return -1;
-	outlet_open(&run->in, loop, in, on_written, run);
-	if (child_pipe(&out, &spawn->out, false) == -1 ||
-	    inlet_open(&run->out, loop, out, on_out, run) == -1 ||
-	    child_pipe(&err, &spawn->err, false) == -1 ||
-	    inlet_open(&run->err, loop, err, on_err, run) == -1)
+	if (outlet_open(&run->in, loop, &spawn->in, on_written, run) == -1 ||
+	    inlet_open(&run->out, loop, &spawn->out, on_out, run) == -1 ||
+	    inlet_open(&run->err, loop, &spawn->err, on_err, run) == -1)
 		return -1;
 	return 0;
 }
@@ -336,12 +331,9 @@ start_child(struct run *run, struct hm_error *err)
 		    child_start(&run->child, &r->init, &spawn, &ignored, err);
 	}
 	environment_fini(&env);
-	if (spawn.in != -1)
-		(void)close(spawn.in);
-	if (spawn.out != -1)
-		(void)close(spawn.out);
-	if (spawn.err != -1)
-		(void)close(spawn.err);
+	spawn_close(spawn.in);
+	spawn_close(spawn.out);
+	spawn_close(spawn.err);
 	return done;
 }
 

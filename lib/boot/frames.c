@@ -324,7 +324,7 @@ frames_start(struct runner *r, int *status, struct hm_error *err)
 {
 	struct frames *f = calloc(1, sizeof *f);
 	struct spawn spawn;
-	int in, out, theirs[2], done = -1;
+	int theirs[2] = {-1, -1}, done = -1;
 
 	if (f == NULL)
 		return hm_fail(err, ENOMEM, "no memory");
@@ -335,16 +335,13 @@ frames_start(struct runner *r, int *status, struct hm_error *err)
 	spawn.out = STDOUT_FILENO;
 	spawn.err = STDERR_FILENO;
 	spawn.extra = theirs;
-	if (child_pipe(&in, &theirs[0], true) == -1 ||
-	    child_pipe(&out, &theirs[1], false) == -1)
-		return hm_fail(err, errno, "pipe: %s", strerror(errno));
-	outlet_open(&f->out, r->loop, in, on_written, f);
-	if (inlet_open(&f->in, r->loop, out, pump, f) == 0)
-		done = runner_start(r, &spawn, status, err);
+	if (outlet_open(&f->out, r->loop, &theirs[0], on_written, f) == -1 ||
+	    inlet_open(&f->in, r->loop, &theirs[1], pump, f) == -1)
+		(void)hm_fail(err, errno, "pipe: %s", strerror(errno));
 	else
-		(void)hm_fail(err, ENOMEM, "no memory");
-	(void)close(theirs[0]);
-	(void)close(theirs[1]);
+		done = runner_start(r, &spawn, status, err);
+	spawn_close(theirs[0]);
+	spawn_close(theirs[1]);
 	return done;
 }
 

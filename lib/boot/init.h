@@ -50,8 +50,6 @@ int init_prepare(struct init *init);
 int init_begin(struct init *init, struct hm_loop *loop);
 void init_fini(struct init *init);
 
-/* A pipe for a child: ours does not block, theirs does. */
-int child_pipe(int *ours, int *theirs, bool to_child);
 /*
  * Starts it.  -1 with "CMD: why", and in *status what a wrapper exits with:
  * 125, 126, 127.

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "boot/inlet.h"
+#include "boot/spawn.h"
 
 /* What a pipe holds. */
 #define BLOCK ((size_t)64 * 1024)
@@ -26,20 +27,22 @@ on_ready(void *arg, int fd, short revents)
 }
 
 int
-inlet_open(struct inlet *in, struct hm_loop *loop, int fd,
+inlet_open(struct inlet *in, struct hm_loop *loop, int *theirs,
     void (*fn)(void *arg), void *arg)
 {
 	memset(in, 0, sizeof *in);
 	in->loop = loop;
-	in->fd = fd;
 	in->fn = fn;
 	in->arg = arg;
 	in->watch.fn = on_ready;
 	in->watch.arg = in;
+	if (spawn_pipe(&in->fd, theirs, false) == -1)
+		return -1;
 	inlet_watch(in, true);
 	if (in->watched)
 		return 0;
 	inlet_fini(in);
+	errno = ENOMEM;
 	return -1;
 }
 

@@ -22,8 +22,8 @@ struct inlet {
 	void *arg;
 };
 
-/* Takes fd, nonblocking.  -1 ENOMEM (and it is closed). */
-int inlet_open(struct inlet *in, struct hm_loop *loop, int fd,
+/* Makes a pipe; its other end, which blocks, is *theirs.  -1 with errno. */
+int inlet_open(struct inlet *in, struct hm_loop *loop, int *theirs,
     void (*fn)(void *arg), void *arg);
 void inlet_fini(struct inlet *in);
 /* One read, behind what is there: 1; 0 when there is nothing now; -1 at the

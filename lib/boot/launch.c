@@ -106,28 +106,11 @@ prepare(
 static int
 open_pipe(struct output *output, int *writer)
 {
-	int fds[2], flags;
+	int reader;
 
-	if (sys_pipe(fds) == -1)
+	if (spawn_pipe(&reader, writer, false) == -1)
 		return -1;
-	flags = fcntl(fds[1], F_GETFL);
-	if (flags != -1 && fcntl(fds[1], F_SETFL, flags & ~O_NONBLOCK) != -1 &&
-	    output_start(output, fds[0]) == 0) {
-		*writer = fds[1];
-		return 0;
-	}
-	(void)close(fds[1]);
-	return -1;
-}
-
-static void
-close_if(int fd)
-{
-	int code = errno;
-
-	if (fd != -1)
-		(void)close(fd);
-	errno = code;
+	return output_start(output, reader);
 }
 
 /* The pid; -1 and *what could not be done. */
@@ -155,9 +138,9 @@ launch(struct process *p, struct process_manager *m,
 				pid = spawn_child(&child, what);
 		}
 	}
-	close_if(null);
-	close_if(child.out);
-	close_if(child.err);
+	spawn_close(null);
+	spawn_close(child.out);
+	spawn_close(child.err);
 	environment_fini(&env);
 	return pid;
 }

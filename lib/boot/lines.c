@@ -287,7 +287,7 @@ lines_start(struct runner *r, int *status, struct hm_error *err)
 {
 	struct lines *l = calloc(1, sizeof *l);
 	struct spawn spawn;
-	int in = -1, out = -1, done = -1;
+	int done = -1;
 
 	if (l == NULL)
 		return hm_fail(err, ENOMEM, "no memory");
@@ -297,17 +297,15 @@ lines_start(struct runner *r, int *status, struct hm_error *err)
 	l->timer.arg = l;
 	r->state = l;
 	memset(&spawn, 0, sizeof spawn);
+	spawn.in = spawn.out = -1;
 	spawn.err = STDERR_FILENO;
-	if (child_pipe(&in, &spawn.in, true) == -1 ||
-	    child_pipe(&out, &spawn.out, false) == -1)
-		return hm_fail(err, errno, "pipe: %s", strerror(errno));
-	outlet_open(&l->out, r->loop, in, on_written, l);
-	if (inlet_open(&l->in, r->loop, out, pump, l) == 0)
-		done = runner_start(r, &spawn, status, err);
+	if (outlet_open(&l->out, r->loop, &spawn.in, on_written, l) == -1 ||
+	    inlet_open(&l->in, r->loop, &spawn.out, pump, l) == -1)
+		(void)hm_fail(err, errno, "pipe: %s", strerror(errno));
 	else
-		(void)hm_fail(err, ENOMEM, "no memory");
-	(void)close(spawn.in);
-	(void)close(spawn.out);
+		done = runner_start(r, &spawn, status, err);
+	spawn_close(spawn.in);
+	spawn_close(spawn.out);
 	return done;
 }
 

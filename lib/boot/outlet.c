@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "boot/outlet.h"
+#include "boot/spawn.h"
 
 void
 outlet_close(struct outlet *out)
@@ -72,18 +73,18 @@ on_ready(void *arg, int fd, short revents)
 	out->fn(out->arg);
 }
 
-void
-outlet_open(struct outlet *out, struct hm_loop *loop, int fd,
+int
+outlet_open(struct outlet *out, struct hm_loop *loop, int *theirs,
     void (*fn)(void *arg), void *arg)
 {
 	memset(out, 0, sizeof *out);
 	out->loop = loop;
-	out->fd = fd;
 	out->fn = fn;
 	out->arg = arg;
 	out->watch.fn = on_ready;
 	out->watch.arg = out;
 	out->watch.fd = -1;
+	return spawn_pipe(&out->fd, theirs, true);
 }
 
 int

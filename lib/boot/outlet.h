@@ -24,8 +24,8 @@ struct outlet {
 	void *arg;
 };
 
-/* Takes fd, nonblocking. */
-void outlet_open(struct outlet *out, struct hm_loop *loop, int fd,
+/* Makes a pipe; its other end, which blocks, is *theirs.  -1 with errno. */
+int outlet_open(struct outlet *out, struct hm_loop *loop, int *theirs,
     void (*fn)(void *arg), void *arg);
 void outlet_close(struct outlet *out);
 /* 1: written; 0: fn will be called; -1: nobody reads (EPIPE), and it is closed.

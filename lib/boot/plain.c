@@ -43,18 +43,5 @@ plain_stop(struct runner *r)
 	}
 }
 
-static void
-plain_progress(struct runner *r)
-{
-	(void)r;
-}
-
-static bool
-plain_dry(const struct runner *r)
-{
-	(void)r;
-	return true;
-}
-
 const struct mode mode_plain = {true, plain_take, plain_start, plain_stop,
-    plain_progress, plain_dry, NULL, NULL};
+    NULL, NULL, NULL, NULL};

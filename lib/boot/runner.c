@@ -164,8 +164,23 @@ runner_look(struct runner *r)
 {
 	if (r->done || !r->last)
 		return;
-	r->done = r->broken || (r->mode->dry(r) && r->answered &&
-				   hm_proc_unsettled(r->proc) == 0);
+	r->done =
+	    r->broken || ((r->mode->dry == NULL || r->mode->dry(r)) &&
+			     r->answered && hm_proc_unsettled(r->proc) == 0);
+}
+
+static void
+progress(struct runner *r)
+{
+	if (r->mode->progress != NULL)
+		r->mode->progress(r);
+}
+
+static void
+on_progress(void *arg)
+{
+	progress(arg);
+	runner_look(arg);
 }
 
 static void
@@ -174,7 +189,7 @@ on_swept(void *arg)
 	struct runner *r = arg;
 
 	r->last = true;
-	r->mode->progress(r);
+	progress(r);
 	hm_proc_hurry(r->proc);
 	runner_look(r);
 }
@@ -306,15 +321,6 @@ on_agent(struct hm_actor *self, struct hm_envelope *msg)
 		r->timeout = (uint64_t)(timeout * 1000);
 	hm_json_free(json);
 	return hm_agent_handle(self, msg);
-}
-
-static void
-on_progress(void *arg)
-{
-	struct runner *r = arg;
-
-	r->mode->progress(r);
-	runner_look(r);
 }
 
 /* All that runs is to end, and this process with it. */

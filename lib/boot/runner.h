@@ -23,7 +23,8 @@ struct mode {
 	 * when CMD has ended (then no more of it can be). */
 	void (*stop)(struct runner *r);
 	/* Room has come; or, when r->last is set, nobody is left who could
-	 * print, and what there is is to be read. */
+	 * print, and what there is is to be read.  NULL, as the next two: it
+	 * reads nothing of CMD. */
 	void (*progress)(struct runner *r);
 	/* Is all that CMD printed posted? */
 	bool (*dry)(const struct runner *r);

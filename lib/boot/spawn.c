@@ -50,8 +50,8 @@ inheritance_get(struct inheritance *inherit)
 	}
 }
 
-static void
-restore_signals(const struct inheritance *inherit)
+void
+inheritance_restore(const struct inheritance *inherit)
 {
 	struct sigaction action;
 	int sig;
@@ -65,6 +65,36 @@ restore_signals(const struct inheritance *inherit)
 		(void)sigaction(sig, &action, NULL);
 	}
 	(void)sigprocmask(SIG_SETMASK, &inherit->mask, NULL);
+}
+
+int
+spawn_pipe(int *ours, int *theirs, bool to_child)
+{
+	int fds[2], flags, code;
+
+	if (sys_pipe(fds) == -1)
+		return -1;
+	*ours = fds[to_child ? 1 : 0];
+	*theirs = fds[to_child ? 0 : 1];
+	flags = fcntl(*theirs, F_GETFL);
+	if (flags != -1 && fcntl(*theirs, F_SETFL, flags & ~O_NONBLOCK) != -1)
+		return 0;
+	code = errno;
+	(void)close(fds[0]);
+	(void)close(fds[1]);
+	*ours = *theirs = -1;
+	errno = code;
+	return -1;
+}
+
+void
+spawn_close(int fd)
+{
+	int code = errno;
+
+	if (fd != -1)
+		(void)close(fd);
+	errno = code;
 }
 
 /* dup2, which leaves CLOEXEC on when both are the same. */
@@ -118,7 +148,7 @@ run_child(void *arg)
 		if (spawn->dir != NULL && chdir(spawn->dir) == -1) {
 			failure.dir = 1;
 		} else {
-			restore_signals(spawn->inherit);
+			inheritance_restore(spawn->inherit);
 			sys_exec(spawn->argv[0], spawn->argv, spawn->env);
 		}
 	}

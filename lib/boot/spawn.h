@@ -28,6 +28,13 @@ struct spawn {
 
 /* As things are now, before signals are taken and limits raised. */
 void inheritance_get(struct inheritance *inherit);
+/* Signals as they were; async-signal-safe. */
+void inheritance_restore(const struct inheritance *inherit);
+/* A pipe for a child: ours does not block, theirs does.  -1 with errno, and
+ * both are -1. */
+int spawn_pipe(int *ours, int *theirs, bool to_child);
+/* A descriptor that was the child's; -1 is harmless, errno stays. */
+void spawn_close(int fd);
 /*
  * The pid of a child that has executed argv: leader of a group of its own,
  * killed when this process dies and subreaper of its own tree (on Linux).  -1

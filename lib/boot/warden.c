@@ -16,10 +16,9 @@
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "boot/spawn.h"
 #include "boot/tree.h"
 #include "boot/warden.h"
-
-#define SIGNALS_MAX 65
 
 /* stdio to /dev/null.  Of the supervisor's, what it needs stays. */
 static void
@@ -36,16 +35,11 @@ let_go(int first)
 static void
 default_signals(void)
 {
-	struct sigaction action;
-	sigset_t none;
-	int sig;
+	struct inheritance none;
 
-	memset(&action, 0, sizeof action);
-	action.sa_handler = SIG_DFL;
-	for (sig = 1; sig < SIGNALS_MAX; sig++)
-		(void)sigaction(sig, &action, NULL);
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)sigemptyset(&none.mask);
+	(void)sigemptyset(&none.ignored);
+	inheritance_restore(&none);
 }
 
 /* The supervisor's will: paths, one a line, whole ones. */
