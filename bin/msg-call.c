@@ -113,8 +113,7 @@ fail(struct question *q, enum hm_outcome kind, const char *why)
 		end(q, NULL, 0);
 		return;
 	}
-	hm_json_out_init(&out);
-	hm_json_open(&out, NULL, '{');
+	hm_json_begin(&out);
 	hm_json_open(&out, "errors", '[');
 	hm_json_open(&out, NULL, '{');
 	hm_json_put_string(&out, "kind", hm_outcome_name(kind));

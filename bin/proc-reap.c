@@ -144,7 +144,6 @@ write_request(
 				     : put_name(out, *names, host);
 		hm_json_close(out, ']');
 	}
-	hm_json_close(out, '}');
 	return status;
 }
 

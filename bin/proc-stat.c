@@ -110,8 +110,7 @@ request(const struct stat_run *run, const char *op, const char *name)
 	struct hm_json_out out;
 	size_t i;
 
-	hm_json_out_init(&out);
-	hm_json_open(&out, NULL, '{');
+	hm_json_begin(&out);
 	hm_json_put_string(&out, "op", op);
 	if (name != NULL)
 		hm_json_put_string(&out, "name", name);

@@ -70,6 +70,8 @@ struct hm_json_out {
 };
 
 void hm_json_out_init(struct hm_json_out *out);
+/* The same, and opens an object. */
+void hm_json_begin(struct hm_json_out *out);
 void hm_json_out_fini(struct hm_json_out *out);
 void hm_json_open(struct hm_json_out *out, const char *key, char bracket);
 void hm_json_close(struct hm_json_out *out, char bracket);

@@ -19,6 +19,13 @@ hm_json_out_init(struct hm_json_out *out)
 }
 
 void
+hm_json_begin(struct hm_json_out *out)
+{
+	hm_json_out_init(out);
+	hm_json_open(out, NULL, '{');
+}
+
+void
 hm_json_out_fini(struct hm_json_out *out)
 {
 	free(out->buf);

@@ -152,15 +152,13 @@ fail:
 static void
 open_line(const struct boot *boot, struct hm_json_out *out)
 {
-	hm_json_out_init(out);
-	hm_json_open(out, NULL, '{');
+	hm_json_begin(out);
 	hm_json_put_string(out, "token", boot->payload.token);
 }
 
 static int
 call(struct boot *boot, struct hm_json_out *out, struct hm_error *err)
 {
-	hm_json_close(out, '}');
 	return lifeline_call(&boot->line, hm_proc_loop(boot->proc),
 	    boot->payload.callback_addr, out, err);
 }

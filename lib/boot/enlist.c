@@ -63,8 +63,7 @@ enlist_names(struct supervisor *sup, struct hm_error *err)
 	unsigned i, n = sup->job->count;
 	char *text;
 
-	hm_json_out_init(&out);
-	hm_json_open(&out, NULL, '{');
+	hm_json_begin(&out);
 	hm_json_put_string(&out, "op", "reserve");
 	hm_json_open(&out, "names", '[');
 	for (i = 0; i < n; i++) {

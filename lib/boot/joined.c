@@ -24,13 +24,11 @@ joined_ended(struct runner *r)
 	hm_status_from_wait(&how, r->wait_status);
 	how.cpu = -1;
 	hm_id_set(&dest, hm_proc_host(r->proc), "service", "host_agent", 0, 0);
-	hm_json_out_init(&out);
-	hm_json_open(&out, NULL, '{');
+	hm_json_begin(&out);
 	hm_json_put_string(&out, "op", "status");
 	hm_json_put_string(&out, "name", runner_name(r));
 	hm_json_open(&out, "set", '{');
 	hm_status_put(&how, &out);
-	hm_json_close(&out, '}');
 	hm_json_close(&out, '}');
 	if (hm_post_json(r->main, &dest, NULL, &out, false) == -1)
 		hm_log(r->loop, HM_LOG_WARNING, "status of '%s' not told: %s",

@@ -97,10 +97,8 @@ lifeline_status(struct lifeline *line, int status)
 {
 	struct hm_json_out out;
 
-	hm_json_out_init(&out);
-	hm_json_open(&out, NULL, '{');
+	hm_json_begin(&out);
 	hm_json_put_u64(&out, "status", (uint64_t)status);
-	hm_json_close(&out, '}');
 	(void)talk_say(&line->talk, &out);
 }
 
@@ -109,10 +107,8 @@ lifeline_cut(struct lifeline *line, const char *why)
 {
 	struct hm_json_out out;
 
-	hm_json_out_init(&out);
-	hm_json_open(&out, NULL, '{');
+	hm_json_begin(&out);
 	hm_json_put_string(&out, "cut", why);
-	hm_json_close(&out, '}');
 	(void)talk_say(&line->talk, &out);
 }
 

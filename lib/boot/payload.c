@@ -34,8 +34,7 @@ payload_encode(const struct payload *payload, const char *const *config)
 	char *json, *text = NULL;
 	size_t len;
 
-	hm_json_out_init(&out);
-	hm_json_open(&out, NULL, '{');
+	hm_json_begin(&out);
 	hm_json_put_string(&out, "proc_id", payload->proc_id);
 	hm_json_put_string(&out, "backend_addr", payload->backend_addr);
 	hm_json_put_string(&out, "callback_addr", payload->callback_addr);

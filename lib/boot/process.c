@@ -80,11 +80,9 @@ ask_agent(struct process *p)
 	if (p->base.status.agent[0] == '\0' || from == NULL ||
 	    hm_id_parse_dest(&dest, p->base.status.agent, "", NULL) == -1)
 		return -1;
-	hm_json_out_init(&out);
-	hm_json_open(&out, NULL, '{');
+	hm_json_begin(&out);
 	hm_json_put_string(&out, "op", "stop");
 	hm_json_put_string(&out, "reason", p->base.status.reason);
-	hm_json_close(&out, '}');
 	return hm_post_json(from, &dest, NULL, &out, false);
 }
 
@@ -219,12 +217,10 @@ answer(struct process *p, const char *error)
 
 	if (p->call == NULL)
 		return;
-	hm_json_out_init(&out);
-	hm_json_open(&out, NULL, '{');
+	hm_json_begin(&out);
 	hm_json_put_bool(&out, "ok", error == NULL);
 	if (error != NULL)
 		hm_json_put_string(&out, "error", error);
-	hm_json_close(&out, '}');
 	(void)talk_say(&p->call->talk, &out);
 }
 

@@ -157,8 +157,10 @@ int
 talk_say(struct talk *talk, struct hm_json_out *out)
 {
 	size_t len;
-	char *text = hm_json_out_take(out, &len);
+	char *text;
 
+	hm_json_close(out, '}');
+	text = hm_json_out_take(out, &len);
 	if (text == NULL || talk->watch.fd == -1 ||
 	    grow(&talk->out, &talk->out_cap, talk->out_len + len + 1,
 		SIZE_MAX / 2) == -1) {

@@ -29,8 +29,8 @@ struct talk {
 /* Takes fd, nonblocking; loop, line_max, said, closed and arg are set.  -1
  * ENOMEM (fd is closed). */
 int talk_start(struct talk *talk, int fd);
-/* Sends a line; takes out.  Never waits: what cannot be sent now is kept.  -1
- * when it is over or there is no memory. */
+/* Sends a line, an object that is ended here; takes out.  Never waits: what
+ * cannot be sent now is kept.  -1 when it is over or there is no memory. */
 int talk_say(struct talk *talk, struct hm_json_out *out);
 /* Takes what is there now. */
 void talk_listen(struct talk *talk);

@@ -26,15 +26,13 @@ put_error(struct hm_json_out *out, const struct hm_error *err)
 static void
 open_line(struct hm_json_out *out, const char *what)
 {
-	hm_json_out_init(out);
-	hm_json_open(out, NULL, '{');
+	hm_json_begin(out);
 	hm_json_open(out, what, '{');
 }
 
 static void
 say(struct supervisor *sup, struct hm_json_out *out)
 {
-	hm_json_close(out, '}');
 	hm_json_close(out, '}');
 	(void)talk_say(&sup->front, out);
 }
@@ -136,7 +134,6 @@ post(struct supervisor *sup, struct hm_json_out *out, struct ward *ward)
 {
 	struct hm_id dest, reply;
 
-	hm_json_close(out, '}');
 	hm_id_set(&dest, sup->host_id, "service", "host_agent", 0, 0);
 	if (ward != NULL) {
 		ward->port = hm_port_open(sup->agent, on_answer, true);
@@ -155,8 +152,7 @@ post(struct supervisor *sup, struct hm_json_out *out, struct ward *ward)
 static void
 open_request(struct hm_json_out *out, const char *op, const struct ward *ward)
 {
-	hm_json_out_init(out);
-	hm_json_open(out, NULL, '{');
+	hm_json_begin(out);
 	hm_json_put_string(out, "op", op);
 	hm_json_put_string(out, "name", ward->id.proc);
 }
@@ -307,8 +303,7 @@ on_change(void *arg, struct hm_handle *handle, const struct hm_error *why)
 	struct hm_json_out out;
 
 	if (why != NULL) { /* a kill has not ended it */
-		hm_json_out_init(&out);
-		hm_json_open(&out, NULL, '{');
+		hm_json_begin(&out);
 		hm_json_put_bool(&out, "ok", false);
 		hm_json_put_string(&out, "name", ward->id.proc);
 		hm_json_put_string(&out, "error", why->text);

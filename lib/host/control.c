@@ -352,15 +352,13 @@ answer(struct request *req, int done)
 
 	if (done == -1) {
 		hm_json_out_fini(out);
-		hm_json_out_init(out);
-		hm_json_open(out, NULL, '{');
+		hm_json_begin(out);
 		hm_json_put_bool(out, "ok", false);
 		hm_json_put_string(
 		    out, "kind", hm_error_kind_name(req->err.kind));
 		hm_json_put_string(out, "error", req->err.text);
 	}
-	hm_json_close(out, '}');
-	return host_post(req->host, &req->reply_to, NULL, out, false);
+	return hm_post_json(req->host->agent, &req->reply_to, NULL, out, false);
 }
 
 static void
@@ -400,8 +398,7 @@ serve(struct request *req)
 	if (op == NULL)
 		return hm_fail_kind(&req->err, HM_ERR_INVALID, EINVAL,
 		    "no \"op\" in the request");
-	hm_json_open(&req->out, NULL, '{');
-	hm_json_put_bool(&req->out, "ok", true);
+	answer_begin(&req->out);
 	return operate(req, op);
 }
 

@@ -18,11 +18,11 @@
 #define CLOSE_MS 2000
 #define CLOSE_LOOK_MS 5
 
-int
-host_post(struct hm_host *host, const struct hm_id *dest,
-    const struct hm_id *reply_to, struct hm_json_out *out, bool checked)
+void
+answer_begin(struct hm_json_out *out)
 {
-	return hm_post_json(host->agent, dest, reply_to, out, checked);
+	hm_json_begin(out);
+	hm_json_put_bool(out, "ok", true);
 }
 
 /* The procs in this process have names too. */
@@ -163,15 +163,13 @@ tell_askers(struct hm_host *host, size_t first, const struct reap *reap)
 	size_t i;
 
 	for (i = first; i < host->naskers; i++) {
-		hm_json_out_init(&out);
-		hm_json_open(&out, NULL, '{');
-		hm_json_put_bool(&out, "ok", true);
+		answer_begin(&out);
 		if (reap != NULL)
 			reap_put_summary(reap, &out);
 		else
 			hm_json_put_bool(&out, "done", true);
-		hm_json_close(&out, '}');
-		(void)host_post(host, &host->askers[i], NULL, &out, false);
+		(void)hm_post_json(
+		    host->agent, &host->askers[i], NULL, &out, false);
 	}
 }
 

@@ -19,6 +19,7 @@
 #include <hostmux/json.h>
 
 #include "host/registry.h"
+#include "proc/agent.h"
 #include "proc/host_proc.h"
 #include "route/router.h"
 
@@ -58,10 +59,8 @@ struct hm_host {
 	void *asked_arg;
 };
 
-/* host.c.  Posts what out holds as JSON from host_agent; out is emptied.
- * checked: -1 and EAGAIN when there is no room. */
-int host_post(struct hm_host *host, const struct hm_id *dest,
-    const struct hm_id *reply_to, struct hm_json_out *out, bool checked);
+/* host.c.  Begins what is posted with hm_post_json: {"ok":true… */
+void answer_begin(struct hm_json_out *out);
 /* Somebody who may wants the host to end. */
 void host_asked_to_end(struct hm_host *host);
 /* A reap is over; perhaps the one that ends everything. */

@@ -19,7 +19,7 @@ reap_say(const struct reap *reap, struct hm_json_out *out)
 	struct hm_id to = reap->to;
 
 	if (reap->told)
-		(void)host_post(reap->host, &to, NULL, out, false);
+		(void)hm_post_json(reap->host->agent, &to, NULL, out, false);
 	else
 		hm_json_out_fini(out);
 }
@@ -29,11 +29,8 @@ say_ended(const struct reap *reap, const struct entry *entry)
 {
 	struct hm_json_out out;
 
-	hm_json_out_init(&out);
-	hm_json_open(&out, NULL, '{');
-	hm_json_put_bool(&out, "ok", true);
+	answer_begin(&out);
 	entry_put(entry, &out, "ended", false);
-	hm_json_close(&out, '}');
 	reap_say(reap, &out);
 }
 
@@ -43,15 +40,12 @@ reap_say_not_ended(
 {
 	struct hm_json_out out;
 
-	hm_json_out_init(&out);
-	hm_json_open(&out, NULL, '{');
-	hm_json_put_bool(&out, "ok", true);
+	answer_begin(&out);
 	hm_json_open(&out, "not_ended", '{');
 	hm_json_put_string(&out, "name", name);
 	hm_json_put_string(&out, "error", why);
 	if (late)
 		hm_json_put_bool(&out, "timed_out", true);
-	hm_json_close(&out, '}');
 	hm_json_close(&out, '}');
 	reap_say(reap, &out);
 }
@@ -119,14 +113,12 @@ ask(struct hm_host *host, const char *proc, const char *op, const char *name,
 
 	hm_id_set(&dest, hm_host_id(host), proc, "agent", 0, HM_PORT_DEFAULT);
 	hm_port_id(host->agent, HM_PORT_DEFAULT, &reply);
-	hm_json_out_init(&out);
-	hm_json_open(&out, NULL, '{');
+	hm_json_begin(&out);
 	hm_json_put_string(&out, "op", op);
 	hm_json_put_string(&out, "name", name);
 	hm_json_put_double(&out, "timeout", (double)reap->timeout / 1000);
 	hm_json_put_string(&out, "reason", reap->reason);
-	hm_json_close(&out, '}');
-	return host_post(host, &dest, &reply, &out, false);
+	return hm_post_json(host->agent, &dest, &reply, &out, false);
 }
 
 static int

@@ -98,11 +98,8 @@ finish(struct reap *reap)
 	}
 	if (reap->all)
 		past_clear(&reap->host->names.past, reap->past);
-	hm_json_out_init(&out);
-	hm_json_open(&out, NULL, '{');
-	hm_json_put_bool(&out, "ok", true);
+	answer_begin(&out);
 	reap_put_summary(reap, &out);
-	hm_json_close(&out, '}');
 	reap_say(reap, &out);
 	host_reaped(reap->host, reap);
 	reap_free(reap);

@@ -96,13 +96,10 @@ tell(struct hm_host *host, struct watcher *watcher, const struct entry *entry)
 {
 	struct hm_json_out out;
 
-	hm_json_out_init(&out);
-	hm_json_open(&out, NULL, '{');
-	hm_json_put_bool(&out, "ok", true);
+	answer_begin(&out);
 	entry_put(entry, &out, "change",
 	    hm_json_bool(watcher->request, "tail", false));
-	hm_json_close(&out, '}');
-	if (host_post(host, &watcher->to, NULL, &out, true) == -1)
+	if (hm_post_json(host->agent, &watcher->to, NULL, &out, true) == -1)
 		watcher->missed++;
 }
 
@@ -129,15 +126,12 @@ catch_up(struct hm_host *host, struct watcher *watcher)
 	const struct hm_json *request = watcher->request;
 	struct hm_json_out out;
 
-	hm_json_out_init(&out);
-	hm_json_open(&out, NULL, '{');
-	hm_json_put_bool(&out, "ok", true);
+	answer_begin(&out);
 	hm_json_put_u64(&out, "lagged", watcher->missed);
 	entries_put(host, &out, hm_json_get(request, "names"),
 	    hm_json_bool(request, "all", false),
 	    hm_json_bool(request, "tail", false));
-	hm_json_close(&out, '}');
-	if (host_post(host, &watcher->to, NULL, &out, true) == 0)
+	if (hm_post_json(host->agent, &watcher->to, NULL, &out, true) == 0)
 		watcher->missed = 0;
 }
 
@@ -216,12 +210,9 @@ wait_answer(struct entry *entry)
 			hm_settle(msg, HM_DELIVERED, NULL);
 			continue;
 		}
-		hm_json_out_init(&out);
-		hm_json_open(&out, NULL, '{');
-		hm_json_put_bool(&out, "ok", true);
+		answer_begin(&out);
 		entry_put(entry, &out, "proc", false);
-		hm_json_close(&out, '}');
-		if (host_post(host, &to, NULL, &out, false) == 0)
+		if (hm_post_json(host->agent, &to, NULL, &out, false) == 0)
 			hm_settle(msg, HM_DELIVERED, NULL);
 		else
 			hm_settle(msg, HM_REFUSED, "no memory");

@@ -51,8 +51,7 @@ introspect(struct hm_actor *self, const struct hm_envelope *msg)
 	size_t len;
 	int done;
 
-	hm_json_out_init(&out);
-	hm_json_open(&out, NULL, '{');
+	hm_json_begin(&out);
 	hm_json_put_bool(&out, "ok", true);
 	hm_json_put_string(
 	    &out, "proc", hm_id_print(&proc->id, text, sizeof text));

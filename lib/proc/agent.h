@@ -18,8 +18,8 @@ int hm_agent_install(struct hm_proc *proc, struct hm_error *err);
 /* Its handler, for an actor that answers these too. */
 int hm_agent_handle(struct hm_actor *self, struct hm_envelope *msg);
 /*
- * Posts out, a whole object, from actor, bounded if checked (hm_post); out is
- * taken in any case.  0, or -1 with errno.
+ * Posts out, an object that is ended here, from actor, bounded if checked
+ * (hm_post); out is taken in any case.  0, or -1 with errno.
  */
 int hm_post_json(struct hm_actor *actor, const struct hm_id *dest,
     const struct hm_id *reply_to, struct hm_json_out *out, bool checked);

@@ -156,8 +156,10 @@ hm_post_json(struct hm_actor *actor, const struct hm_id *dest,
 	    (unsigned)actor->proc->limits.ttl, 0, reply_to, NULL};
 	struct hm_envelope *env = NULL;
 	size_t len;
-	char *text = hm_json_out_take(out, &len);
+	char *text;
 
+	hm_json_close(out, '}');
+	text = hm_json_out_take(out, &len);
 	if (text != NULL)
 		env = hm_envelope_wrap(&draft, text, len, NULL);
 	if (env == NULL) {

@@ -226,13 +226,11 @@ say(struct front *front, const char *key, int value)
 {
 	struct hm_json_out out;
 
-	hm_json_out_init(&out);
-	hm_json_open(&out, NULL, '{');
+	hm_json_begin(&out);
 	if (value == 0)
 		hm_json_put_bool(&out, key, true);
 	else
 		hm_json_put_i64(&out, key, value);
-	hm_json_close(&out, '}');
 	(void)talk_say(&front->talk, &out);
 }
 
