@@ -89,20 +89,6 @@ end_line(struct output *output, const char *text, size_t len)
 		output->line(output->arg, output, text, len);
 }
 
-/* The beginning of a line waits for the rest of it. */
-static void
-hold(struct output *output, const char *text, size_t len)
-{
-	if (output->part == NULL)
-		output->part = malloc(OUTPUT_LINE_MAX);
-	if (output->part == NULL) {
-		end_line(output, text, len);
-		return;
-	}
-	memcpy(output->part + output->len, text, len);
-	output->len += len;
-}
-
 static void
 end_part(struct output *output)
 {
@@ -112,38 +98,24 @@ end_part(struct output *output)
 	end_line(output, output->part, len);
 }
 
-/* Takes the piece of a line at p, with or without its end. */
-static void
-take_piece(struct output *output, const char *p, size_t len, bool whole)
-{
-	if (output->len == 0 && whole) {
-		end_line(output, p, len);
-		return;
-	}
-	if (len > 0)
-		hold(output, p, len);
-	if (whole || output->len == OUTPUT_LINE_MAX)
-		end_part(output);
-}
-
+/* Lines are put together in output->part, a piece of at most its size each. */
 static void
 take(struct output *output, const char *p, size_t len)
 {
 	const char *newline;
 	size_t n, room;
-	bool whole;
 
-	while (len > 0) {
+	for (; len > 0; p += n, len -= n) {
 		room = OUTPUT_LINE_MAX - output->len;
 		n = len < room ? len : room;
 		newline = memchr(p, '\n', n);
-		whole = newline != NULL;
-		if (whole)
+		if (newline != NULL)
 			n = (size_t)(newline - p);
-		take_piece(output, p, n, whole);
-		n += whole;
-		p += n;
-		len -= n;
+		memcpy(output->part + output->len, p, n);
+		output->len += n;
+		if (newline != NULL || output->len == OUTPUT_LINE_MAX)
+			end_part(output);
+		n += newline != NULL;
 	}
 }
 
@@ -157,8 +129,6 @@ stop(struct output *output)
 	output->watch.fd = -1;
 	if (output->len > 0)
 		end_part(output);
-	free(output->part);
-	output->part = NULL;
 }
 
 /* One read: what came, 0 when there is nothing now, -1 at the end. */

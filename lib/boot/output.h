@@ -29,8 +29,8 @@ struct output {
 	uint64_t *clock; /* of the proc: puts kept lines in order */
 	struct kept *first, **end;
 	size_t lines, bytes;
-	char *part; /* the beginning of a line */
-	size_t len;
+	size_t len; /* of the beginning of a line: */
+	char part[OUTPUT_LINE_MAX];
 };
 
 /* Takes fd, nonblocking.  0, -1 (fd is closed). */
