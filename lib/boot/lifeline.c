@@ -92,26 +92,6 @@ lifeline_call(struct lifeline *line, struct hm_loop *loop, const char *addr,
 	    "callback %s: %.300s", addr, why.text);
 }
 
-void
-lifeline_status(struct lifeline *line, int status)
-{
-	struct hm_json_out out;
-
-	hm_json_begin(&out);
-	hm_json_put_u64(&out, "status", (uint64_t)status);
-	(void)talk_say(&line->talk, &out);
-}
-
-void
-lifeline_cut(struct lifeline *line, const char *why)
-{
-	struct hm_json_out out;
-
-	hm_json_begin(&out);
-	hm_json_put_string(&out, "cut", why);
-	(void)talk_say(&line->talk, &out);
-}
-
 /* Serves nothing but the lifeline, for ms at most (-1: for ever). */
 static void
 serve(struct lifeline *line, int ms)

@@ -31,10 +31,6 @@ struct lifeline {
  */
 int lifeline_call(struct lifeline *line, struct hm_loop *loop, const char *addr,
     struct hm_json_out *first, struct hm_error *err);
-/* CMD's wait status, once answered. */
-void lifeline_status(struct lifeline *line, int status);
-/* The link to the host is no more, and why. */
-void lifeline_cut(struct lifeline *line, const char *why);
 /* Waits (the loop does not turn) until the answer is there or it is over. */
 void lifeline_await(struct lifeline *line);
 /* The same until all is said, for a second at most. */

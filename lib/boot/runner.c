@@ -91,22 +91,16 @@ runner_say(struct runner *r, const struct hm_id *dest, const char *type,
 	return -1;
 }
 
-static struct runner *
-runner_of(const struct hm_actor *self)
-{
-	return hm_actor_arg(self);
-}
-
 static void
 on_delivered(struct hm_actor *self, const struct hm_envelope *env)
 {
-	runner_forget(runner_of(self), env);
+	runner_forget(hm_actor_arg(self), env);
 }
 
 static void
 on_returned(struct hm_actor *self, struct hm_envelope *env)
 {
-	struct runner *r = runner_of(self);
+	struct runner *r = hm_actor_arg(self);
 	struct hm_slice why = {"", 0}, at;
 	enum hm_outcome kind = HM_UNKNOWN;
 	size_t n = hm_envelope_errors(env);
@@ -129,7 +123,7 @@ on_returned(struct hm_actor *self, struct hm_envelope *env)
 static int
 on_message(struct hm_actor *self, struct hm_envelope *msg)
 {
-	struct runner *r = runner_of(self);
+	struct runner *r = hm_actor_arg(self);
 	char why[HM_NAME_MAX + sizeof r->why + 64];
 
 	if (!r->stopping)
@@ -208,8 +202,13 @@ runner_ended(struct runner *r)
 static void
 tell_status(struct runner *r)
 {
-	if (r->boot != NULL && r->mode->whole && r->ended && r->answered)
-		lifeline_status(&r->boot->line, r->wait_status);
+	struct hm_json_out out;
+
+	if (r->boot == NULL || !r->mode->whole || !r->ended || !r->answered)
+		return;
+	hm_json_begin(&out);
+	hm_json_put_u64(&out, "status", (uint64_t)r->wait_status);
+	(void)talk_say(&r->boot->line.talk, &out);
 }
 
 static void
@@ -312,7 +311,7 @@ on_stop(void *arg, const char *reason)
 static int
 on_agent(struct hm_actor *self, struct hm_envelope *msg)
 {
-	struct runner *r = runner_of(self);
+	struct runner *r = hm_actor_arg(self);
 	struct hm_json *json =
 	    hm_json_parse(hm_payload(msg), hm_payload_len(msg), NULL);
 	double timeout = hm_json_double(json, "timeout", -1);
@@ -340,13 +339,16 @@ static void
 on_lost(void *arg, const char *why)
 {
 	struct runner *r = arg;
+	struct hm_json_out out;
 
 	hm_log(r->loop, HM_LOG_ERROR, "host lost (%s): %s",
 	    hm_proc_host(r->proc), why);
 	/* A supervisor ends its procs, whether the host is lost to it too or
 	 * only to this one. */
 	if (r->boot != NULL) {
-		lifeline_cut(&r->boot->line, why);
+		hm_json_begin(&out);
+		hm_json_put_string(&out, "cut", why);
+		(void)talk_say(&r->boot->line.talk, &out);
 	} else if (!r->broken) {
 		runner_terminate(r);
 		set_grace(r, r->limits.exit_timeout);

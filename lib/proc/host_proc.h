@@ -12,7 +12,5 @@
  * NULL with a sentence. */
 struct hm_proc *hm_proc_on_router(
     struct hm_router *router, const char *name, struct hm_error *err);
-/* The router of a proc, for what proc.h does not offer. */
-struct hm_router *hm_proc_router(struct hm_proc *proc);
 
 #endif

@@ -318,12 +318,6 @@ hm_proc_on_router(
 	return NULL;
 }
 
-struct hm_router *
-hm_proc_router(struct hm_proc *proc)
-{
-	return proc->router;
-}
-
 int
 hm_proc_serve(struct hm_proc *proc, const char *addr, struct hm_addr *got,
     struct hm_error *err)
