@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/sys.h"
-#include "host/host_private.h"
+#include "host/item.h"
 #include "proc/agent.h"
 
 /* What waits to be written gets so long at the end, at most. */
@@ -220,8 +220,8 @@ host_reaped(struct hm_host *host, const struct reap *reap)
 		return;
 	/* The first asker was told by the reap itself, if it was there before
 	 * that began. */
-	tell_askers(host, reap_tells(reap) ? 1 : 0, reap);
-	close_soon(host, reap_failures(reap));
+	tell_askers(host, reap->told ? 1 : 0, reap);
+	close_soon(host, (unsigned)reap->failed);
 }
 
 void

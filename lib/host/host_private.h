@@ -134,9 +134,6 @@ void reap_forget(struct entry *asker);
 void reap_end(struct hm_host *host);
 /* "attempted" … "failed" into an open object. */
 void reap_put_summary(const struct reap *reap, struct hm_json_out *out);
-/* Did somebody ask for it who is told? */
-bool reap_tells(const struct reap *reap);
-unsigned reap_failures(const struct reap *reap);
 
 /* control.c */
 int control_handle(struct hm_actor *self, struct hm_envelope *msg);

@@ -81,7 +81,7 @@ item_ended(struct item *item)
 	const struct entry *entry = item->entry;
 
 	/* Of all, an attempt that has become nothing is no proc. */
-	if (reap->all && !entry->proc) {
+	if (reap->spec.all && !entry->proc) {
 		reap->attempted--;
 	} else {
 		reap->ok++;
@@ -116,7 +116,7 @@ ask(struct hm_host *host, const char *proc, const char *op, const char *name,
 	hm_json_begin(&out);
 	hm_json_put_string(&out, "op", op);
 	hm_json_put_string(&out, "name", name);
-	hm_json_put_double(&out, "timeout", (double)reap->timeout / 1000);
+	hm_json_put_double(&out, "timeout", (double)reap->spec.timeout / 1000);
 	hm_json_put_string(&out, "reason", reap->reason);
 	return hm_post_json(host->agent, &dest, &reply, &out, false);
 }
@@ -158,7 +158,7 @@ item_ask(struct item *item, bool kill)
 	struct reap *reap = item->reap;
 	struct entry *entry = item->entry;
 	uint64_t end =
-	    hm_loop_now(reap->host->loop) + (kill ? 0 : reap->timeout);
+	    hm_loop_now(reap->host->loop) + (kill ? 0 : reap->spec.timeout);
 	int done;
 
 	if (item->state == ITEM_NEW)
@@ -187,14 +187,14 @@ item_start(struct item *item)
 
 	if (item->entry->ended) {
 		item_ended(item);
-	} else if (reap->kind != REAP_WAIT) {
-		item_ask(item, reap->kind == REAP_KILL);
+	} else if (reap->spec.kind != REAP_WAIT) {
+		item_ask(item, reap->spec.kind == REAP_KILL);
 	} else {
 		item->state = ITEM_ASKED;
 		reap->in_flight++;
-		if (reap->timeout != 0)
+		if (reap->spec.timeout != 0)
 			item->due =
-			    hm_loop_now(reap->host->loop) + reap->timeout;
+			    hm_loop_now(reap->host->loop) + reap->spec.timeout;
 	}
 }
 
@@ -204,9 +204,9 @@ item_late(struct item *item)
 	const struct reap *reap = item->reap;
 	char why[HM_ERROR_TEXT];
 
-	if (reap->kind == REAP_WAIT) {
+	if (reap->spec.kind == REAP_WAIT) {
 		(void)snprintf(why, sizeof why, "not ended within %.10g s",
-		    (double)reap->timeout / 1000);
+		    (double)reap->spec.timeout / 1000);
 		item_failed(item, why, true);
 	} else if (item->entry->kind == ENTRY_JOINED) {
 		item_failed(

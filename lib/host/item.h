@@ -21,13 +21,13 @@ struct item {
 struct reap {
 	struct reap *next;
 	struct hm_host *host;
-	enum reap_kind kind;
-	bool all, told, going;
+	/* As it was asked for, but: deadline is of the clock, to and reason are
+	 * copied, names are not looked at any more. */
+	struct reap_spec spec;
 	struct hm_id to;
-	struct entry *asker;
 	char reason[HM_REASON_MAX];
-	uint64_t timeout, deadline; /* deadline: of the clock, 0: none */
-	unsigned max, in_flight;
+	bool told, going;
+	unsigned in_flight;
 	uint64_t attempted, ok, failed;
 	uint64_t past; /* what to clear of the past */
 	struct hm_timer timer;

@@ -41,24 +41,34 @@ directory_of(const struct hm_addr *addr, char dir[HM_ADDR_SIZE])
 	    slash == path ? 1 : (int)(slash - path), path);
 }
 
+/* addr is what text says, *got where it listens. */
+static int
+serve(struct hm_host *host, const struct hm_host_config *config,
+    const char *text, unsigned mode, struct hm_addr *addr, struct hm_addr *got,
+    struct hm_error *err)
+{
+	char dir[HM_ADDR_SIZE] = "";
+
+	if (hm_addr_parse(addr, text, HM_ADDR_LISTEN | HM_ADDR_RESOLVE, err) ==
+	    -1)
+		return -1;
+	if (addr->any && addr->transport == HM_TRANSPORT_UNIX &&
+	    sys_socket_dir(dir, sizeof dir, true, err) == -1)
+		return -1;
+	return router_serve(
+	    host->router, addr, dir, mode, config->replace, got, err);
+}
+
 static int
 listen_on(struct hm_host *host, const struct hm_host_config *config,
     const char *text, struct found *found, struct hm_error *err)
 {
 	struct hm_addr addr, *got = &found->at[found->n];
-	char dir[HM_ADDR_SIZE] = "";
 
 	if (found->n == LISTEN_MAX)
 		return hm_fail_kind(err, HM_ERR_INVALID, EINVAL,
 		    "address '%.100s': there are %d already", text, LISTEN_MAX);
-	if (hm_addr_parse(&addr, text, HM_ADDR_LISTEN | HM_ADDR_RESOLVE, err) ==
-	    -1)
-		return -1;
-	if (addr.any && addr.transport == HM_TRANSPORT_UNIX &&
-	    sys_socket_dir(dir, sizeof dir, true, err) == -1)
-		return -1;
-	if (router_serve(host->router, &addr, dir, config->mode,
-		config->replace, got, err) == -1)
+	if (serve(host, config, text, config->mode, &addr, got, err) == -1)
 		return -1;
 	found->n++;
 	if (got->transport == HM_TRANSPORT_UNIX && host->frontend[0] == '\0') {
@@ -170,21 +180,14 @@ static int
 listen_behind(struct hm_host *host, const struct hm_host_config *config,
     struct hm_error *err)
 {
-	char text[HM_ADDR_SIZE + 2] = "unix", dir[HM_ADDR_SIZE] = "";
+	char text[HM_ADDR_SIZE + 2] = "unix";
 	struct hm_addr addr, got;
 
 	if (config->backend != NULL && strcmp(config->backend, "unix") != 0)
 		(void)snprintf(text, sizeof text, "%s", config->backend);
 	else if (host->frontend[0] != '\0')
 		(void)snprintf(text, sizeof text, "%s-b", host->frontend);
-	if (hm_addr_parse(&addr, text, HM_ADDR_LISTEN | HM_ADDR_RESOLVE, err) ==
-	    -1)
-		return -1;
-	if (addr.any && addr.transport == HM_TRANSPORT_UNIX &&
-	    sys_socket_dir(dir, sizeof dir, true, err) == -1)
-		return -1;
-	if (router_serve(host->router, &addr, dir, 0600, config->replace, &got,
-		err) == -1)
+	if (serve(host, config, text, 0600, &addr, &got, err) == -1)
 		return -1;
 	memcpy(host->backend, got.text, sizeof host->backend);
 	return own(host, got.text, err);

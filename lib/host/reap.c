@@ -36,7 +36,7 @@ reap_failed(struct entry *entry, const char *why)
 	for (; item != NULL; item = next) {
 		next = item->next;
 		reap = item->reap;
-		if (reap->kind == REAP_WAIT || item->state != ITEM_ASKED)
+		if (reap->spec.kind == REAP_WAIT || item->state != ITEM_ASKED)
 			continue;
 		item_failed(item, why, false);
 		reap_go(reap);
@@ -49,18 +49,6 @@ reap_put_summary(const struct reap *reap, struct hm_json_out *out)
 	hm_json_put_u64(out, "attempted", reap->attempted);
 	hm_json_put_u64(out, "succeeded", reap->ok);
 	hm_json_put_u64(out, "failed", reap->failed);
-}
-
-bool
-reap_tells(const struct reap *reap)
-{
-	return reap->told;
-}
-
-unsigned
-reap_failures(const struct reap *reap)
-{
-	return (unsigned)reap->failed;
 }
 
 static void
@@ -92,11 +80,11 @@ finish(struct reap *reap)
 	struct hm_json_out out;
 	size_t i;
 
-	for (i = 0; i < reap->n && reap->all; i++) {
+	for (i = 0; i < reap->n && reap->spec.all; i++) {
 		if (reap->items[i].entry != NULL && reap->items[i].entry->ended)
 			reap->items[i].entry->counts = false;
 	}
-	if (reap->all)
+	if (reap->spec.all)
 		past_clear(&reap->host->names.past, reap->past);
 	answer_begin(&out);
 	reap_put_summary(reap, &out);
@@ -109,7 +97,7 @@ finish(struct reap *reap)
 static void
 set_timer(struct reap *reap)
 {
-	uint64_t due = reap->deadline, now = hm_loop_now(reap->host->loop);
+	uint64_t due = reap->spec.deadline, now = hm_loop_now(reap->host->loop);
 	size_t i;
 
 	for (i = 0; i < reap->first; i++) {
@@ -133,7 +121,7 @@ reap_go(struct reap *reap)
 	if (reap->going)
 		return; /* an item that ended at once: the loop below goes on */
 	reap->going = true;
-	while (reap->first < reap->n && reap->in_flight < reap->max) {
+	while (reap->first < reap->n && reap->in_flight < reap->spec.max) {
 		if (reap->items[reap->first].state == ITEM_NEW)
 			item_start(&reap->items[reap->first]);
 		reap->first++;
@@ -150,10 +138,10 @@ reap_kill(struct reap *reap)
 {
 	size_t i;
 
-	reap->deadline = 0;
-	reap->max = UINT32_MAX;
-	if (reap->kind != REAP_KILL) {
-		reap->kind = REAP_KILL;
+	reap->spec.deadline = 0;
+	reap->spec.max = UINT32_MAX;
+	if (reap->spec.kind != REAP_KILL) {
+		reap->spec.kind = REAP_KILL;
 		reap->going = true;
 		for (i = 0; i < reap->first; i++) {
 			if (reap->items[i].state == ITEM_ASKED)
@@ -178,7 +166,7 @@ on_timer(void *arg)
 		    item->due <= now)
 			item_late(item);
 	}
-	if (reap->deadline != 0 && reap->deadline <= now)
+	if (reap->spec.deadline != 0 && reap->spec.deadline <= now)
 		reap_kill(reap);
 	else
 		reap_go(reap);
@@ -251,15 +239,13 @@ reap_new(struct hm_host *host, const struct reap_spec *spec)
 	if (reap == NULL)
 		return NULL;
 	reap->host = host;
-	reap->kind = spec->kind;
-	reap->all = spec->all;
-	reap->max = spec->kind == REAP_WAIT ? UINT32_MAX : spec->max;
-	reap->timeout = spec->timeout;
+	reap->spec = *spec;
+	if (spec->kind == REAP_WAIT)
+		reap->spec.max = UINT32_MAX;
 	if (spec->deadline != 0)
-		reap->deadline = hm_loop_now(host->loop) + spec->deadline;
+		reap->spec.deadline += hm_loop_now(host->loop);
 	(void)snprintf(
 	    reap->reason, sizeof reap->reason, "%.255s", spec->reason);
-	reap->asker = spec->asker;
 	reap->told = spec->to != NULL;
 	if (reap->told)
 		reap->to = *spec->to;
@@ -282,11 +268,11 @@ reap_forget(struct entry *asker)
 
 	for (reap = asker->host->reaps; reap != NULL; reap = next) {
 		next = reap->next;
-		if (reap->asker != asker)
+		if (reap->spec.asker != asker)
 			continue;
-		reap->asker = NULL;
+		reap->spec.asker = NULL;
 		reap->told = false;
-		if (reap->kind == REAP_WAIT)
+		if (reap->spec.kind == REAP_WAIT)
 			reap_free(reap);
 	}
 }
