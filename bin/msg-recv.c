@@ -17,6 +17,7 @@
 
 /* A message that is not written out yet. */
 struct pending {
+	struct pending *next;
 	struct hm_envelope *msg;
 	uint64_t end; /* where it ends in the output */
 };
@@ -32,8 +33,7 @@ struct recv {
 	const char *name;
 	struct hm_actor *actor;
 	struct writer out;
-	struct pending *queue; /* first … last are in use */
-	size_t first, last, cap;
+	struct pending *first, **end;
 	uint64_t settled; /* bytes of output that belong to settled ones */
 	struct hm_timer timer;
 	uint64_t heard; /* when the last message came */
@@ -92,7 +92,7 @@ leave(struct recv *recv, int status)
 		recv->status = status;
 	recv->leaving = true;
 	hm_actor_pause(recv->actor, true);
-	if (recv->first == recv->last || recv->out.error != 0)
+	if (recv->first == NULL || recv->out.error != 0)
 		hm_proc_stop(recv->client.proc, 0);
 }
 
@@ -102,8 +102,7 @@ settle(struct recv *recv, bool all)
 {
 	struct pending *next;
 
-	while (recv->first < recv->last) {
-		next = &recv->queue[recv->first];
+	while ((next = recv->first) != NULL) {
 		if (next->end <= recv->out.written)
 			hm_settle(next->msg, HM_DELIVERED, NULL);
 		else if (!all)
@@ -114,9 +113,11 @@ settle(struct recv *recv, bool all)
 		else
 			hm_settle(next->msg, HM_NOT_SENT, "not written out");
 		recv->settled = next->end;
-		recv->first++;
+		recv->first = next->next;
+		if (recv->first == NULL)
+			recv->end = &recv->first;
+		free(next);
 	}
-	recv->first = recv->last = 0;
 }
 
 static void
@@ -135,29 +136,6 @@ on_written(void *arg)
 		leave(recv, 0);
 	else if (writer_waiting(&recv->out) < WRITER_FULL / 2)
 		hm_actor_pause(recv->actor, false);
-}
-
-static int
-make_room(struct recv *recv)
-{
-	struct pending *queue;
-	size_t cap = recv->cap == 0 ? 64 : recv->cap * 2;
-
-	if (recv->last < recv->cap)
-		return 0;
-	if (recv->first > recv->cap / 2) {
-		recv->last -= recv->first;
-		memmove(recv->queue, recv->queue + recv->first,
-		    recv->last * sizeof *recv->queue);
-		recv->first = 0;
-		return 0;
-	}
-	queue = realloc(recv->queue, cap * sizeof *queue);
-	if (queue == NULL)
-		return -1;
-	recv->queue = queue;
-	recv->cap = cap;
-	return 0;
 }
 
 static int
@@ -189,13 +167,21 @@ static int
 on_message(struct hm_actor *self, struct hm_envelope *msg)
 {
 	struct recv *recv = hm_actor_arg(self);
+	struct pending *pending = malloc(sizeof *pending);
 
-	if (make_room(recv) == -1 || print(recv, msg) == -1)
+	if (pending == NULL || print(recv, msg) == -1) {
+		free(pending);
 		return hm_refuse(self, "no memory");
-	if (recv->out.error != 0)
+	}
+	if (recv->out.error != 0) {
+		free(pending);
 		return hm_refuse(self, "output has ended");
-	recv->queue[recv->last].msg = msg;
-	recv->queue[recv->last++].end = recv->out.put;
+	}
+	pending->next = NULL;
+	pending->msg = msg;
+	pending->end = recv->out.put;
+	*recv->end = pending;
+	recv->end = &pending->next;
 	recv->heard = hm_loop_now(recv->client.loop);
 	if (recv->counted && --recv->count == 0)
 		hm_actor_pause(self, true);
@@ -303,6 +289,7 @@ main(int argc, char **argv)
 	memset(&recv, 0, sizeof recv);
 	recv.client.tool = &tool;
 	recv.ready_fd = -1;
+	recv.end = &recv.first;
 	client_begin();
 	read_options(&recv, argc, argv);
 	status = client_open(&recv.client, recv.name);
@@ -311,7 +298,6 @@ main(int argc, char **argv)
 	if (recv.actor != NULL)
 		settle(&recv, true);
 	writer_fini(&recv.out);
-	free(recv.queue);
 	if (recv.client.loop != NULL)
 		hm_timer_stop(recv.client.loop, &recv.timer);
 	client_close(&recv.client);
