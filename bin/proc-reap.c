@@ -4,6 +4,7 @@
  * The host does it; this asks, prints what is answered, and sums up.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -183,14 +184,11 @@ take_summary(struct reap *reap, const struct hm_json *answer)
 	(void)hm_json_u64(answer, "attempted", &attempted);
 	(void)hm_json_u64(answer, "succeeded", &ok);
 	(void)hm_json_u64(answer, "failed", &reap->failed);
-	if (reap->json)
-		printf("{\"attempted\":%llu,\"ok\":%llu,\"failed\":%llu}\n",
-		    (unsigned long long)attempted, (unsigned long long)ok,
-		    (unsigned long long)reap->failed);
-	else
-		printf("attempted=%llu ok=%llu failed=%llu\n",
-		    (unsigned long long)attempted, (unsigned long long)ok,
-		    (unsigned long long)reap->failed);
+	printf(reap->json ? "{\"attempted\":%" PRIu64 ",\"ok\":%" PRIu64
+			    ",\"failed\":%" PRIu64 "}\n"
+			  : "attempted=%" PRIu64 " ok=%" PRIu64
+			    " failed=%" PRIu64 "\n",
+	    attempted, ok, reap->failed);
 	reap->status = reap->failed == 0	    ? 0
 		       : reap->failed == reap->late ? TOOL_TIME
 						    : TOOL_NO;
@@ -201,8 +199,7 @@ static int
 on_answer(struct hm_actor *self, struct hm_envelope *msg)
 {
 	struct reap *reap = hm_actor_arg(self);
-	struct hm_json *json =
-	    hm_json_parse(hm_payload(msg), hm_payload_len(msg), NULL);
+	struct hm_json *json = hm_agent_json(msg);
 	const struct hm_json *record;
 
 	if (!hm_json_bool(json, "ok", false)) {

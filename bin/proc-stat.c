@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "proc/agent.h"
 #include "tool/client.h"
 #include "tool/row.h"
 
@@ -104,36 +105,38 @@ read_names(struct stat_run *run, char **args, const char *host)
 }
 
 /* The request of one answer: of all, of name, or the watch of run. */
-static char *
-request(const struct stat_run *run, const char *op, const char *name)
+static void
+put_request(const struct stat_run *run, struct hm_json_out *out, const char *op,
+    const char *name)
 {
-	struct hm_json_out out;
 	size_t i;
 
-	hm_json_begin(&out);
-	hm_json_put_string(&out, "op", op);
+	hm_json_begin(out);
+	hm_json_put_string(out, "op", op);
 	if (name != NULL)
-		hm_json_put_string(&out, "name", name);
-	hm_json_put_bool(&out, "all", run->all);
-	hm_json_put_bool(&out, "tail", run->tail);
+		hm_json_put_string(out, "name", name);
+	hm_json_put_bool(out, "all", run->all);
+	hm_json_put_bool(out, "tail", run->tail);
 	if (run->follow && run->n > 0) {
-		hm_json_open(&out, "names", '[');
+		hm_json_open(out, "names", '[');
 		for (i = 0; i < run->n; i++)
-			hm_json_put_string(&out, NULL, run->names[i]);
-		hm_json_close(&out, ']');
+			hm_json_put_string(out, NULL, run->names[i]);
+		hm_json_close(out, ']');
 	}
-	hm_json_close(&out, '}');
-	return hm_json_out_take(&out, NULL);
 }
 
 static struct hm_json *
 ask(struct stat_run *run, struct hm_actor *actor, const char *op,
     const char *name)
 {
-	char *text = request(run, op, name);
+	struct hm_json_out out;
 	struct hm_error err;
 	struct hm_json *answer = NULL;
+	char *text;
 
+	put_request(run, &out, op, name);
+	hm_json_close(&out, '}');
+	text = hm_json_out_take(&out, NULL);
 	(void)hm_fail(&err, ENOMEM, "no memory");
 	if (text != NULL)
 		answer = hm_control(actor, text, ANSWER_MS, &err);
@@ -193,8 +196,7 @@ static int
 on_change(struct hm_actor *self, struct hm_envelope *msg)
 {
 	struct stat_run *run = hm_actor_arg(self);
-	struct hm_json *json =
-	    hm_json_parse(hm_payload(msg), hm_payload_len(msg), NULL);
+	struct hm_json *json = hm_agent_json(msg);
 	const struct hm_json *change = hm_json_get(json, "change");
 	uint64_t lagged;
 
@@ -246,11 +248,8 @@ static void
 follow(struct stat_run *run, struct hm_actor *actor)
 {
 	struct hm_id dest, reply;
-	struct hm_draft draft = {
-	    NULL, &dest, "application/json", 0, 0, &reply, NULL};
 	struct hm_proc *proc = hm_actor_proc(actor);
-	struct hm_envelope *env = NULL;
-	char *text;
+	struct hm_json_out out;
 
 	check_known(run, actor);
 	if (!run->json && run->aligned)
@@ -259,12 +258,8 @@ follow(struct stat_run *run, struct hm_actor *actor)
 	    HM_PORT_DEFAULT);
 	hm_port_id(actor, HM_PORT_DEFAULT, &reply);
 	hm_proc_on_lost(proc, on_lost, run);
-	text = request(run, "watch", NULL);
-	if (text != NULL)
-		env = hm_envelope_new(&draft, text, strlen(text), NULL);
-	free(text);
-	if (env == NULL || hm_post_unchecked(actor, env) == -1) {
-		hm_envelope_free(env);
+	put_request(run, &out, "watch", NULL);
+	if (hm_post_json(actor, &dest, &reply, &out, false) == -1) {
 		tool_say(&tool, HM_LOG_ERROR, "watch: no memory");
 		run->status = TOOL_SYSTEM;
 		return;

@@ -312,8 +312,7 @@ static int
 on_agent(struct hm_actor *self, struct hm_envelope *msg)
 {
 	struct runner *r = hm_actor_arg(self);
-	struct hm_json *json =
-	    hm_json_parse(hm_payload(msg), hm_payload_len(msg), NULL);
+	struct hm_json *json = hm_agent_json(msg);
 	double timeout = hm_json_double(json, "timeout", -1);
 
 	if (timeout >= 0 && timeout < 1e9)

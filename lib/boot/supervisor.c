@@ -91,8 +91,7 @@ take_request(struct supervisor *sup, struct hm_actor *self,
 static int
 on_message(struct hm_actor *self, struct hm_envelope *msg)
 {
-	struct hm_json *json =
-	    hm_json_parse(hm_payload(msg), hm_payload_len(msg), NULL);
+	struct hm_json *json = hm_agent_json(msg);
 	const char *op = hm_json_string(json, "op", "");
 	bool kill_it = strcmp(op, "kill") == 0;
 	int taken;

@@ -286,8 +286,7 @@ on_answer(struct hm_actor *self, struct hm_envelope *msg)
 	for (i = 0; i < sup->job->count; i++) {
 		if (sup->wards[i].port != port)
 			continue;
-		json =
-		    hm_json_parse(hm_payload(msg), hm_payload_len(msg), NULL);
+		json = hm_agent_json(msg);
 		take_answer(&sup->wards[i], json);
 		hm_json_free(json);
 		break;

@@ -431,8 +431,7 @@ void
 control_returned(struct hm_actor *self, struct hm_envelope *env)
 {
 	struct hm_host *host = hm_actor_arg(self);
-	struct hm_json *json =
-	    hm_json_parse(hm_payload(env), hm_payload_len(env), NULL);
+	struct hm_json *json = hm_agent_json(env);
 	const char *name = hm_json_string(json, "name", NULL);
 	struct entry *entry;
 	struct hm_id dest;

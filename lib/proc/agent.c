@@ -22,6 +22,12 @@ hm_agent_trusts(const struct hm_envelope *msg)
 	       (uid == 0 || uid == (uint32_t)geteuid());
 }
 
+struct hm_json *
+hm_agent_json(const struct hm_envelope *msg)
+{
+	return hm_json_parse(hm_payload(msg), hm_payload_len(msg), NULL);
+}
+
 static int
 stop(struct hm_actor *self, const struct hm_envelope *msg,
     const struct hm_json *json)

@@ -17,6 +17,8 @@
 int hm_agent_install(struct hm_proc *proc, struct hm_error *err);
 /* Its handler, for an actor that answers these too. */
 int hm_agent_handle(struct hm_actor *self, struct hm_envelope *msg);
+/* What msg says; NULL: it is no JSON, or there is no memory. */
+struct hm_json *hm_agent_json(const struct hm_envelope *msg);
 /*
  * Posts out, an object that is ended here, from actor, bounded if checked
  * (hm_post); out is taken in any case.  0, or -1 with errno.

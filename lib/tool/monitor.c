@@ -13,6 +13,7 @@
 
 #include <hostmux/status.h>
 
+#include "proc/agent.h"
 #include "tool/monitor.h"
 
 static struct target *
@@ -40,8 +41,7 @@ on_answer(struct hm_actor *self, struct hm_envelope *msg)
 {
 	const struct monitors *monitors = hm_actor_arg(self);
 	struct target *target = find(monitors, hm_envelope_port(msg));
-	struct hm_json *json =
-	    hm_json_parse(hm_payload(msg), hm_payload_len(msg), NULL);
+	struct hm_json *json = hm_agent_json(msg);
 	struct hm_status status;
 	char why[HM_ERROR_TEXT] = "ended: ";
 	size_t n = strlen(why);
