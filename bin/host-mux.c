@@ -162,8 +162,8 @@ main(int argc, char **argv)
 	}
 	if (mux.command == NULL)
 		sys_close_others(mux.ready_fd);
-	inheritance_get(&mux.inherit);
-	sys_files_raise(&mux.inherit.files);
+	inheritance_get(&mux.init.inherit);
+	sys_files_raise(&mux.init.inherit.files);
 	(void)signal(SIGPIPE, SIG_IGN);
 	status = serve(&mux);
 	command_fini(&mux);

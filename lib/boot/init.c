@@ -21,7 +21,8 @@
 /* 0 to 2 are the caller's; 3 and 4 are a command's with --frames, and nothing
  * of this process may be there. */
 #define FIRST_FREE 5
-#define SIGNALS_MAX 65
+/* What SIGKILL has hit is gone soon, or is not to be waited for. */
+#define AFTER_KILL_MS 500
 
 int
 init_prepare(struct init *init)
@@ -77,12 +78,14 @@ sweep(void *arg)
 {
 	struct init *init = arg;
 	uint64_t now = hm_loop_now(init->loop), due;
-	long left =
-	    tree_sweep(&init->tree, is_own, init, now, init->hard, &due);
+	bool hard = init->hard || (init->kill_at != 0 && now >= init->kill_at);
+	uint64_t end =
+	    hard || init->kill_at == 0 ? init->sweep_end : init->kill_at;
+	long left = tree_sweep(&init->tree, is_own, init, now, hard, &due);
 
 	if (left != 0 && now < init->sweep_end) { /* -1: not seen, not gone */
-		if (due == 0 || due > init->sweep_end)
-			due = init->sweep_end;
+		if (due == 0 || due > end)
+			due = end;
 		if (hm_timer_start(init->loop, &init->timer,
 			due > now ? due - now : 0) == 0)
 			return;
@@ -111,8 +114,8 @@ take_end(struct init *init, pid_t pid)
 	child->ended(child->arg, status);
 }
 
-static void
-reap(struct init *init)
+void
+init_reap(struct init *init)
 {
 	siginfo_t info;
 
@@ -141,13 +144,13 @@ on_signal(void *arg, int sig)
 	if (sig == SIGCONT)
 		terminal_continue(&init->terminal);
 	if (sig == SIGCHLD)
-		reap(init);
+		init_reap(init);
 	else
 		init->signalled(init->arg, sig);
 }
 
 int
-init_begin(struct init *init, struct hm_loop *loop)
+init_begin(struct init *init, struct hm_loop *loop, const sigset_t *signals)
 {
 	sigset_t set;
 
@@ -159,7 +162,8 @@ init_begin(struct init *init, struct hm_loop *loop)
 	else if (init->lasting)
 		init->tree.sight = TREE_SEES;
 	passable_signals(&set);
-	return hm_loop_signals(loop, &set, on_signal, init);
+	return hm_loop_signals(
+	    loop, signals == NULL ? &set : signals, on_signal, init);
 }
 
 void
@@ -187,6 +191,15 @@ init_sweep(struct init *init, bool hard)
 		init->sweep_end = hm_loop_now(init->loop) + TREE_MAX_MS;
 		init->tree.patience = hm_loop_now(init->loop) + TREE_GRACE_MS;
 	}
+	init->sweeping = true;
+	sweep(init);
+}
+
+void
+init_sweep_by(struct init *init, uint64_t deadline)
+{
+	init->kill_at = deadline;
+	init->sweep_end = deadline + AFTER_KILL_MS;
 	init->sweeping = true;
 	sweep(init);
 }

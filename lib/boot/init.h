@@ -33,6 +33,7 @@ struct init {
 	struct terminal terminal;
 	bool lasting; /* what a command leaves stays until the sweep */
 	bool sweeping, hard;
+	uint64_t kill_at; /* the sweep is hard from then on; 0: as hard says */
 	uint64_t sweep_end;
 	/* A signal has come that may be for the children. */
 	void (*signalled)(void *arg, int sig);
@@ -45,9 +46,10 @@ struct init {
  * what signals and limits were is remembered.  0 or -1.
  */
 int init_prepare(struct init *init);
-/* Takes all signals that can be passed on; becomes a subreaper.  signalled,
- * swept and arg are set. */
-int init_begin(struct init *init, struct hm_loop *loop);
+/* Takes these signals, NULL: all that can be passed on; becomes a subreaper.
+ * signalled, swept and arg are set. */
+int init_begin(
+    struct init *init, struct hm_loop *loop, const sigset_t *signals);
 void init_fini(struct init *init);
 
 /*
@@ -63,5 +65,10 @@ void init_signal(const struct init *init, int sig);
 /* Ends what children have left, politely or (hard) not; then swept is called,
  * perhaps at once. */
 void init_sweep(struct init *init, bool hard);
+/* The same, politely until deadline, and soon over then; again with another
+ * deadline. */
+void init_sweep_by(struct init *init, uint64_t deadline);
+/* Reaps whoever has ended: for one that has not begun. */
+void init_reap(struct init *init);
 
 #endif

@@ -447,7 +447,7 @@ runner_begin(struct runner *r)
 	r->init.swept = on_swept;
 	r->init.arg = r;
 	r->init.lasting = !r->mode->whole;
-	return init_begin(&r->init, r->loop);
+	return init_begin(&r->init, r->loop, NULL);
 }
 
 int

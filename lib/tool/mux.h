@@ -5,9 +5,7 @@
 #ifndef HM_MUX_H
 #define HM_MUX_H
 
-#include "boot/spawn.h"
-#include "boot/terminal.h"
-#include "boot/tree.h"
+#include "boot/init.h"
 #include "host/lock.h"
 #include "tool/daemon.h"
 #include "tool/tool.h"
@@ -30,19 +28,17 @@ struct mux {
 	/* serving */
 	struct daemon daemon;
 	struct hm_limits limits;
-	struct inheritance inherit; /* what CMD gets back */
 	struct hm_loop *loop;
 	struct hm_host *host;
 	unsigned signals; /* that want the end, so far */
 	bool done;
 	int status;
 	/* the command */
-	pid_t child;	   /* 0: none */
-	bool ended, quiet; /* it has; the host has ended too */
-	struct terminal terminal;
-	uint64_t deadline; /* of the whole end, 0: it has not begun */
-	struct hm_timer timer;
-	struct tree tree; /* what it leaves */
+	struct init init;
+	struct child cmd;
+	bool ended, quiet;     /* it has; the host has ended too */
+	uint64_t deadline;     /* of the whole end, 0: it has not begun */
+	struct hm_timer timer; /* kills CMD then */
 };
 
 /* mux_addr.c: settles where to listen, and locks it.  -1 with a sentence. */
@@ -61,8 +57,6 @@ void mux_end(struct mux *mux, const char *reason);
 
 /* mux_command.c: runs CMD.  -1 with a sentence; the status is set. */
 int command_start(struct mux *mux, struct hm_error *err);
-/* A signal for CMD, or of its end (SIGCHLD). */
-void command_signal(struct mux *mux, int sig);
 /* CMD has until the deadline; 0: it is killed now. */
 void command_hurry(struct mux *mux, uint64_t ms);
 /* The host has ended: what CMD left is hunted, and then all is done. */

@@ -5,8 +5,6 @@
  * The ladder of signals: the first begins the orderly end, the second cuts its
  * grace, the third ends at once.
  */
-#include <sys/wait.h>
-
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -177,7 +175,7 @@ on_asked(void *arg, uint64_t timeout)
 		return;
 	}
 	if (mux->deadline == 0)
-		command_signal(mux, SIGTERM);
+		init_signal(&mux->init, SIGTERM);
 	command_hurry(mux, timeout < mux->timeout ? timeout : mux->timeout);
 }
 
@@ -200,29 +198,27 @@ climb(struct mux *mux)
 }
 
 static void
-reap_orphans(void)
-{
-	while (waitpid(-1, NULL, WNOHANG) > 0)
-		continue;
-}
-
-static void
 on_signal(void *arg, int sig)
 {
 	struct mux *mux = arg;
 
-	if (sig == SIGCHLD && mux->command == NULL) {
-		reap_orphans();
+	if (sig == SIGCHLD) { /* without a command */
+		init_reap(&mux->init);
 		return;
 	}
-	if (mux->command != NULL)
-		command_signal(mux, sig);
+	init_signal(&mux->init, sig);
 	if (sig != SIGTERM && sig != SIGINT && sig != SIGHUP && sig != SIGQUIT)
 		return;
 	mux->signals++;
 	tool_say(mux->tool, HM_LOG_INFO, "ending (%s): signal %d",
 	    hm_host_id(mux->host), sig);
 	climb(mux);
+}
+
+static void
+on_swept(void *arg)
+{
+	((struct mux *)arg)->done = true;
 }
 
 static int
@@ -238,9 +234,15 @@ take_signals(struct mux *mux)
 	/* As process 1 orphans fall to it. */
 	if (mux->command != NULL || getpid() == 1)
 		(void)sigaddset(&set, SIGCHLD);
-	if (hm_loop_signals(mux->loop, &set, on_signal, mux) == -1)
+	mux->init.signalled = on_signal;
+	mux->init.swept = on_swept;
+	mux->init.arg = mux;
+	mux->init.lasting = true;
+	if ((mux->command == NULL
+		    ? hm_loop_signals(mux->loop, &set, on_signal, mux)
+		    : init_begin(&mux->init, mux->loop, &set)) == -1)
 		return -1;
-	(void)sigprocmask(SIG_SETMASK, &mux->inherit.mask, NULL);
+	(void)sigprocmask(SIG_SETMASK, &mux->init.inherit.mask, NULL);
 	/* The caller may have blocked them, for us to hear of them so. */
 	return sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
@@ -263,7 +265,7 @@ mux_run(struct mux *mux)
 		return failed(mux, &err);
 	}
 	if (mux->command == NULL)
-		reap_orphans(); /* that ended before SIGCHLD was taken */
+		init_reap(&mux->init); /* that ended before SIGCHLD was taken */
 	hm_host_on_shutdown(mux->host, on_asked, mux);
 	if (mux->command != NULL && command_start(mux, &err) == -1) {
 		(void)tool_fail(mux->tool, &err);
