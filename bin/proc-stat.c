@@ -14,11 +14,11 @@
 
 struct stat_run {
 	struct client client;
-	bool all, follow, json, tail, aligned;
+	bool all, follow, json, tail;
 	char (*names)[HM_NAME_MAX + 1]; /* of NAME… */
 	bool *ended;			/* -f: those that have */
 	size_t n;
-	struct table *table;	  /* NULL when following */
+	struct table *table;	  /* NULL: JSON */
 	struct hm_json **answers; /* shown, their tails not yet */
 	size_t nanswers;
 	bool ready, done; /* all shown were Ready; nothing more to come */
@@ -56,11 +56,9 @@ show(struct stat_run *run, const struct hm_json *record)
 		row_print_json(record);
 	} else {
 		row_fill(&row, record);
-		if (run->table == NULL)
-			row_print(row.cell, run->aligned);
-		else if (table_row(run->table, row.cell) == -1)
+		if (table_row(run->table, row.cell) == -1)
 			run->status = TOOL_SYSTEM;
-		if (run->tail && run->table == NULL)
+		if (run->tail && run->follow)
 			row_print_tail(record);
 	}
 	if (hm_json_get(record, "ended") == NULL)
@@ -148,6 +146,14 @@ ask(struct stat_run *run, struct hm_actor *actor, const char *op,
 	return answer;
 }
 
+static void
+end_table(struct stat_run *run)
+{
+	if (run->table != NULL)
+		(void)table_end(run->table);
+	run->table = NULL;
+}
+
 /* How things are now. */
 static void
 show_once(struct stat_run *run, struct hm_actor *actor)
@@ -155,11 +161,6 @@ show_once(struct stat_run *run, struct hm_actor *actor)
 	struct hm_json *answer;
 	size_t i;
 
-	if (!run->json &&
-	    (run->table = table_new(stdout, row_columns)) == NULL) {
-		run->status = TOOL_SYSTEM;
-		return;
-	}
 	for (i = 0; i < run->n || (run->n == 0 && i == 0); i++) {
 		answer = run->n == 0 ? ask(run, actor, "list", NULL)
 				     : ask(run, actor, "status", run->names[i]);
@@ -171,8 +172,7 @@ show_once(struct stat_run *run, struct hm_actor *actor)
 		else
 			show(run, hm_json_get(answer, "proc"));
 	}
-	if (run->table != NULL)
-		(void)table_end(run->table);
+	end_table(run);
 	for (i = 0; i < run->nanswers; i++) {
 		if (!run->json)
 			row_print_tails(run->answers[i]);
@@ -252,8 +252,6 @@ follow(struct stat_run *run, struct hm_actor *actor)
 	struct hm_json_out out;
 
 	check_known(run, actor);
-	if (!run->json && run->aligned)
-		row_print(row_columns, run->aligned);
 	hm_id_set(&dest, hm_proc_host(proc), "service", "host_agent", 0,
 	    HM_PORT_DEFAULT);
 	hm_port_id(actor, HM_PORT_DEFAULT, &reply);
@@ -301,7 +299,7 @@ show_actor(struct stat_run *run, const struct hm_json *told, const char *id)
 			    (unsigned long long)n);
 		cells[2 + i] = numbers[i];
 	}
-	table = table_new(stdout, heads);
+	table = table_new(stdout, heads, NULL);
 	if (table == NULL || table_row(table, cells) == -1)
 		run->status = TOOL_SYSTEM;
 	if (table != NULL)
@@ -361,10 +359,14 @@ serve(struct stat_run *run, struct hm_proc *proc, char **args)
 		introspect(run, actor, args[0]);
 	else if ((run->status = read_names(run, args, hm_proc_host(proc))) != 0)
 		return;
+	else if (!run->json && (run->table = table_new(stdout, row_columns,
+				    run->follow ? row_widths : NULL)) == NULL)
+		run->status = TOOL_SYSTEM;
 	else if (run->follow)
 		follow(run, actor);
 	else
 		show_once(run, actor);
+	end_table(run);
 }
 
 int
@@ -376,7 +378,6 @@ main(int argc, char **argv)
 	memset(&run, 0, sizeof run);
 	run.client.tool = &tool;
 	run.ready = true;
-	run.aligned = isatty(STDOUT_FILENO) == 1;
 	operands = tool_options(&tool, &run, argc, argv);
 	run.status = client_open(&run.client, NULL);
 	if (run.status == 0)

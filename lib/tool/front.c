@@ -366,7 +366,7 @@ front_run(const struct tool *tool, const struct job *job, bool json)
 	/* A caller that does not read is no reason to end. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (!json && prints(job))
-		front.table = table_new(stdout, columns);
+		front.table = table_new(stdout, columns, NULL);
 	if (front_init(&front, fd) == 0)
 		status = serve(&front);
 	else

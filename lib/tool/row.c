@@ -8,6 +8,7 @@
 
 const char *const row_columns[] = {"NAME", "PID", "STATUS", "UPTIME", "MSGS_IN",
     "MSGS_OUT", "BYTES_IN", "BYTES_OUT", "QUEUED", NULL};
+const size_t row_widths[ROW_CELLS] = {12, 7, 28, 6, 8, 8, 10, 10, 0};
 static const char *const counters[] = {
     "msgs_in", "msgs_out", "bytes_in", "bytes_out", "queued"};
 
@@ -39,28 +40,6 @@ row_fill(struct row *row, const struct hm_json *record)
 		row->cell[i] = row->number[i];
 	row->cell[2] =
 	    hm_status_print(&status, false, row->status, sizeof row->status);
-}
-
-/* A row that cannot wait for the others' widths. */
-void
-row_print(const char *const *cells, bool aligned)
-{
-	static const int widths[ROW_CELLS] = {12, 7, 28, 6, 8, 8, 10, 10, 0};
-	char safe[HM_ERROR_TEXT];
-	size_t i;
-
-	for (i = 0; i < ROW_CELLS; i++) {
-		(void)hm_text_safe(cells[i],
-		    cells[i] == NULL ? 0 : strlen(cells[i]), safe, sizeof safe);
-		if (safe[0] == '\0')
-			(void)strcpy(safe, "-");
-		if (aligned)
-			printf("%-*s%s", widths[i], safe,
-			    i + 1 < ROW_CELLS ? "  " : "");
-		else
-			printf("%s%s", safe, i + 1 < ROW_CELLS ? "\t" : "");
-	}
-	(void)putchar('\n');
 }
 
 void

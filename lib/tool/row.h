@@ -8,6 +8,8 @@
 
 #define ROW_CELLS 9
 extern const char *const row_columns[]; /* NAME PID STATUS …, NULL-ended */
+/* For rows that cannot wait for the widths of others. */
+extern const size_t row_widths[ROW_CELLS];
 
 /* The cells of a record, in text; they point into the record too. */
 struct row {
@@ -16,8 +18,6 @@ struct row {
 };
 
 void row_fill(struct row *row, const struct hm_json *record);
-/* A line that cannot wait for the widths of others. */
-void row_print(const char *const *cells, bool aligned);
 void row_print_json(const struct hm_json *record);
 /* The last lines of whatever is in an answer ("procs" or "proc"). */
 void row_print_tails(const struct hm_json *answer);

@@ -1,7 +1,8 @@
 /*
  * Records in columns.  For a terminal all rows are kept until the end, because
- * the widest cell decides; for a pipe each is printed as it comes, so that what
- * reads it can begin.  A row that could not be kept leaves no half of itself.
+ * the widest cell decides, unless widths are given; for a pipe each is printed
+ * as it comes, so that what reads it can begin.  A row that could not be kept
+ * leaves no half of itself.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,42 +17,55 @@ struct table {
 	FILE *out;
 	const char *const *columns;
 	size_t n, width[COLUMNS_MAX];
-	bool aligned;
+	bool aligned, keeps;
 	char **cells; /* rows that wait for the widths */
 	size_t ncells, ccells;
 };
 
+static const char *
+safe_cell(const char *cell, char safe[CELL_MAX])
+{
+	if (cell == NULL || cell[0] == '\0')
+		return "-";
+	return hm_text_safe(cell, strlen(cell), safe, CELL_MAX);
+}
+
+static int
+print_row(const struct table *table, const char *const *cells)
+{
+	char safe[CELL_MAX];
+	size_t i;
+
+	for (i = 0; i + 1 < table->n; i++) {
+		if (table->aligned)
+			fprintf(table->out, "%-*s  ", (int)table->width[i],
+			    safe_cell(cells[i], safe));
+		else
+			fprintf(table->out, "%s\t", safe_cell(cells[i], safe));
+	}
+	return fprintf(table->out, "%s\n", safe_cell(cells[i], safe)) < 0 ? -1
+									  : 0;
+}
+
 struct table *
-table_new(FILE *out, const char *const *columns)
+table_new(FILE *out, const char *const *columns, const size_t *widths)
 {
 	struct table *table = calloc(1, sizeof *table);
+	size_t i;
 
 	if (table == NULL)
 		return NULL;
 	table->out = out;
 	table->columns = columns;
 	table->aligned = isatty(fileno(out)) == 1;
-	while (table->n < COLUMNS_MAX && columns[table->n] != NULL) {
-		table->width[table->n] = strlen(columns[table->n]);
-		table->n++;
-	}
+	table->keeps = table->aligned && widths == NULL;
+	for (i = 0; i < COLUMNS_MAX && columns[i] != NULL; i++)
+		table->width[i] =
+		    widths == NULL ? strlen(columns[i]) : widths[i];
+	table->n = i;
+	if (table->aligned && !table->keeps)
+		(void)print_row(table, columns);
 	return table;
-}
-
-/* A row for a pipe is printed as it comes. */
-static int
-print_tabbed(const struct table *table, const char *const *cells)
-{
-	char safe[CELL_MAX];
-	size_t i;
-
-	for (i = 0; i < table->n; i++)
-		fprintf(table->out, "%s%s", i == 0 ? "" : "\t",
-		    cells[i] == NULL || cells[i][0] == '\0'
-			? "-"
-			: hm_text_safe(
-			      cells[i], strlen(cells[i]), safe, sizeof safe));
-	return putc('\n', table->out) == EOF ? -1 : 0;
 }
 
 int
@@ -60,8 +74,8 @@ table_row(struct table *table, const char *const *cells)
 	char safe[CELL_MAX], **grown;
 	size_t i, len, cap;
 
-	if (!table->aligned)
-		return print_tabbed(table, cells);
+	if (!table->keeps)
+		return print_row(table, cells);
 	if (table->ncells + table->n > table->ccells) {
 		cap = table->ccells * 2 + 16 * table->n;
 		grown = realloc(table->cells, cap * sizeof *grown);
@@ -71,15 +85,11 @@ table_row(struct table *table, const char *const *cells)
 		table->ccells = cap;
 	}
 	for (i = 0; i < table->n; i++) {
-		if (cells[i] == NULL || cells[i][0] == '\0')
-			(void)strcpy(safe, "-");
-		else
-			(void)hm_text_safe(
-			    cells[i], strlen(cells[i]), safe, sizeof safe);
-		len = strlen(safe);
+		len = strlen(safe_cell(cells[i], safe));
 		if (len > table->width[i])
 			table->width[i] = len;
-		table->cells[table->ncells] = strdup(safe);
+		table->cells[table->ncells] =
+		    strdup(cells[i] == NULL ? "" : cells[i]);
 		if (table->cells[table->ncells] == NULL) {
 			while (i-- > 0)
 				free(table->cells[--table->ncells]);
@@ -90,26 +100,16 @@ table_row(struct table *table, const char *const *cells)
 	return 0;
 }
 
-static void
-print_aligned(const struct table *table, const char *const *cells)
-{
-	size_t i;
-
-	for (i = 0; i + 1 < table->n; i++)
-		fprintf(table->out, "%-*s  ", (int)table->width[i], cells[i]);
-	fprintf(table->out, "%s\n", cells[i]);
-}
-
 int
 table_end(struct table *table)
 {
 	size_t i;
 	int failed;
 
-	if (table->aligned) {
-		print_aligned(table, table->columns);
+	if (table->keeps) {
+		(void)print_row(table, table->columns);
 		for (i = 0; i + table->n <= table->ncells; i += table->n)
-			print_aligned(
+			(void)print_row(
 			    table, (const char *const *)table->cells + i);
 	}
 	for (i = 0; i < table->ncells; i++)

@@ -106,7 +106,10 @@ int tool_close(const struct tool *tool, int status);
  * without one otherwise.  Cells are copied and made safe; NULL prints as -.
  */
 struct table;
-struct table *table_new(FILE *out, const char *const *columns); /* …, NULL */
+/* columns: …, NULL.  widths, of those columns: rows are printed as they come on
+ * a terminal too; or NULL. */
+struct table *table_new(
+    FILE *out, const char *const *columns, const size_t *widths);
 int table_row(struct table *table, const char *const *cells);
 int table_end(struct table *table); /* prints what waits, and frees */
 
