@@ -161,7 +161,7 @@ sort_out(struct tree *tree, size_t n, bool (*own)(void *arg, pid_t pid),
 	if (strays_grow(tree, known + n) == -1)
 		return -1;
 	for (i = 0; i < n; i++) {
-		if (own(arg, tree->found[i]))
+		if (own != NULL && own(arg, tree->found[i]))
 			continue;
 		if (has_ended(tree->found[i])) {
 			fresh++;

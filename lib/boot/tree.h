@@ -41,8 +41,8 @@ void tree_orphan(struct tree *tree, pid_t leader, bool kill_now);
 /*
  * One sweep over the strays: those that ended are reaped, new ones get SIGTERM
  * and SIGCONT, those that are due (all of them with kill_now) SIGKILL.  own
- * says which children are not strays.  The number left; *due is when to sweep
- * again at the latest (0: never).  -1 ENOMEM.
+ * says which children are not strays (NULL: all are).  The number left; *due is
+ * when to sweep again at the latest (0: never).  -1 ENOMEM.
  */
 long tree_sweep(struct tree *tree, bool (*own)(void *arg, pid_t pid), void *arg,
     uint64_t now, bool kill_now, uint64_t *due);

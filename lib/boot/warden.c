@@ -64,14 +64,6 @@ execute_will(int will)
 	}
 }
 
-static bool
-is_ours(void *arg, pid_t pid)
-{
-	(void)arg;
-	(void)pid;
-	return false;
-}
-
 /* All below this process dies: each death brings the next layer up. */
 static void
 kill_below(void)
@@ -82,7 +74,7 @@ kill_below(void)
 	memset(&tree, 0, sizeof tree);
 	tree.sight = TREE_SEES;
 	do
-		(void)tree_sweep(&tree, is_ours, NULL, 0, true, &due);
+		(void)tree_sweep(&tree, NULL, NULL, 0, true, &due);
 	while (waitpid(-1, NULL, 0) != -1 || errno == EINTR);
 	tree_fini(&tree);
 }
