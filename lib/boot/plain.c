@@ -43,5 +43,5 @@ plain_stop(struct runner *r)
 	}
 }
 
-const struct mode mode_plain = {true, plain_take, plain_start, plain_stop,
-    NULL, NULL, NULL, NULL};
+const struct mode mode_plain = {
+    true, plain_take, plain_start, plain_stop, NULL, NULL, NULL, NULL};
