@@ -69,6 +69,10 @@ read_options(struct mux *mux, int argc, char **argv)
 {
 	char **command = tool_options(&tool, mux, argc, argv);
 
+	if (mux->listen.n > MUX_MAX || mux->as.n > MUX_MAX ||
+	    mux->routes.n > MUX_MAX)
+		tool_usage(&tool, "options -l, --as, -d: more than %d of one",
+		    MUX_MAX);
 	mux->mode = mode(mux->bits);
 	if (command[0] != NULL && strcmp(command[-1], "--") != 0)
 		tool_usage(&tool, "a CMD goes behind --");

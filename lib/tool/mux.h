@@ -10,6 +10,8 @@
 #include "tool/daemon.h"
 #include "tool/tool.h"
 
+#define MUX_MAX 16 /* of each option that may be repeated */
+
 struct mux {
 	struct tool *tool;
 	/* options */
@@ -23,7 +25,7 @@ struct mux {
 	/* addresses */
 	char chosen[HM_ADDR_SIZE]; /* the Unix one, if none was given */
 	char dir[HM_ADDR_SIZE];	   /* private, removed at the end; or "" */
-	struct lock locks[TOOL_LIST_MAX + 2];
+	struct lock locks[MUX_MAX + 2];
 	size_t nlocks;
 	/* serving */
 	struct daemon daemon;

@@ -14,17 +14,21 @@
 static void
 split_pairs(struct template *template, const struct tool *tool)
 {
-	char *value;
-	size_t i;
+	char *text;
+	size_t i, n;
 
+	if (template->pairs.n > HM_HEADERS_MAX)
+		tool_usage(
+		    tool, "option --header: more than %d", HM_HEADERS_MAX);
 	for (i = 0; i < template->pairs.n; i++) {
-		value = strchr(template->pairs.text[i], '=');
-		if (value == NULL)
-			tool_usage(tool, "option --header: no '=' in '%s'",
-			    template->pairs.text[i]);
-		*value++ = '\0';
-		template->headers[2 * i] = template->pairs.text[i];
-		template->headers[2 * i + 1] = value;
+		text = (char *)template->pairs.text[i];
+		n = strcspn(text, "=");
+		if (text[n] == '\0')
+			tool_usage(
+			    tool, "option --header: no '=' in '%s'", text);
+		text[n] = '\0';
+		template->headers[2 * i] = text;
+		template->headers[2 * i + 1] = text + n + 1;
 	}
 }
 

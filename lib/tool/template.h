@@ -16,7 +16,7 @@ struct template
 	bool whole, null, now;
 	bool json; /* texts are whole envelopes; of those DEST replaces dest */
 	/* what that comes to */
-	const char *headers[2 * TOOL_LIST_MAX + 1]; /* key, value, …, NULL */
+	const char *headers[2 * HM_HEADERS_MAX + 1]; /* key, value, …, NULL */
 	unsigned ttl;
 	enum reader_form form;
 };
