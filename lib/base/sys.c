@@ -22,6 +22,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #ifdef __linux__
 #include <sched.h>
 #endif
@@ -334,4 +337,14 @@ sys_files_restore(uint64_t old)
 		return;
 	limit.rlim_cur = (rlim_t)old;
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void
+sys_memory_back(size_t size)
+{
+#ifdef __GLIBC__
+	(void)mallopt(M_MMAP_THRESHOLD, (int)size);
+#else
+	(void)size;
+#endif
 }

@@ -77,6 +77,10 @@ pid_t sys_reap(pid_t pid, int *status, double *cpu, uint64_t *peak);
 void sys_files_raise(uint64_t *old);
 void sys_files_restore(uint64_t old);
 
+/* What malloc gives from so many bytes on goes back to the system when it is
+ * freed: glibc would keep it, and fill the holes badly.  Others do so anyway. */
+void sys_memory_back(size_t size);
+
 /* What poll and its kin take: milliseconds that may not fit an int. */
 static inline int
 sys_poll_ms(uint64_t ms)
