@@ -78,7 +78,8 @@ void sys_files_raise(uint64_t *old);
 void sys_files_restore(uint64_t old);
 
 /* What malloc gives from so many bytes on goes back to the system when it is
- * freed: glibc would keep it, and fill the holes badly.  Others do so anyway. */
+ * freed: glibc would keep it, and fill the holes badly.  Others do so anyway.
+ */
 void sys_memory_back(size_t size);
 
 /* What poll and its kin take: milliseconds that may not fit an int. */

@@ -75,7 +75,9 @@ link_fini(struct link *link)
 	link->open = NULL;
 	link->nopen = link->copen = 0;
 	link->pool->granted -= link->window;
-	link->window = 0;
+	link->window = link->granted = link->owed = 0;
+	link->starved = false;
+	link_weigh(link);
 }
 
 static int
@@ -430,6 +432,8 @@ link_lost(
 	link->pool->granted -= link->granted + link->owed;
 	link->window -= link->granted + link->owed;
 	link->granted = link->owed = 0;
+	link->starved = false;
+	link_weigh(link);
 	link_drop(link);
 }
 

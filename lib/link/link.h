@@ -45,6 +45,7 @@
 /* The credit all links of a node may grant together. */
 struct credit_pool {
 	uint64_t limit, granted;
+	uint64_t shares; /* links with more than the least, or in want of it */
 };
 
 struct link;
@@ -109,6 +110,9 @@ struct link {
 	uint64_t own;	/* bytes of this node's own records in out */
 
 	uint64_t window, granted, owed;
+	bool shares;	 /* counted in the pool */
+	bool starved;	 /* its window was to grow, and could not */
+	bool used;	 /* since it was asked for what it does not use */
 	uint64_t held;	 /* of what is parked: for destinations held here */
 	uint64_t coming; /* messages that have begun and are unsettled */
 	uint64_t last_number; /* highest that has begun */
@@ -207,7 +211,11 @@ long link_input(struct link *link, struct chunk *chunk, unsigned char *p,
     size_t len, struct hm_error *err);
 /* cost bytes of what came in take no room any more. */
 void link_freed(struct link *link, uint64_t cost);
-/* Asks for unused credit above the least window back. */
+/* What its window may be: LINK_WINDOW, or where the pool is short its fair part
+ * of that. */
+uint64_t link_share(const struct link *link);
+/* Asks for credit back: for what is more than its share, for all above the
+ * least window when none was used since the last time. */
 void link_reclaim(struct link *link);
 /*
  * The session is over.  What was wholly written and is unsettled becomes
@@ -235,6 +243,8 @@ void link_settle_one(
 void link_open_remove(struct link *link, uint64_t number);
 void link_drop_written(struct link *link);
 void link_lame(struct link *link);
+/* The window has changed, or starved. */
+void link_weigh(struct link *link);
 int link_own(struct link *link, enum hm_record_type type, uint8_t flags,
     uint16_t extra, const unsigned char *body, size_t len);
 static inline uint32_t

@@ -21,6 +21,7 @@ take_data(struct link *link, const struct hm_record *rec, struct chunk *chunk,
 	if (cost > link->granted)
 		return hm_fail(err, EPROTO, "peer ignores its credit");
 	link->granted -= cost;
+	link->used = true;
 	if (rec->flags & HM_DATA_FIRST) {
 		/* What was held comes later than what was sent after it. */
 		if (number > link->last_number)
@@ -100,6 +101,9 @@ take_credit(struct link *link, const struct hm_record *rec,
 		link->granted -= n;
 		link->window -= n;
 		link->pool->granted -= n;
+		link_weigh(link);
+		/* It may have none left, and what is free is little. */
+		link->ops->due(link, true);
 	} else if (rec->flags & HM_CREDIT_ASK) {
 		if (n > link->credit)
 			n = link->credit;

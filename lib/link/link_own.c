@@ -123,22 +123,77 @@ link_settle_own(
 
 /* Windows grow into three quarters of it: who comes new finds some. */
 static uint64_t
+pool_for_windows(const struct credit_pool *pool)
+{
+	return pool->limit - pool->limit / 4;
+}
+
+static uint64_t
 pool_for_growth(const struct credit_pool *pool)
 {
-	uint64_t most = pool->limit - pool->limit / 4;
+	uint64_t most = pool_for_windows(pool);
 
 	return pool->granted < most ? most - pool->granted : 0;
 }
 
-/* Grants what is free; a window that was used up may grow. */
+void
+link_weigh(struct link *link)
+{
+	bool shares = link->window > LINK_WINDOW_MIN || link->starved;
+
+	if (shares == link->shares)
+		return;
+	link->shares = shares;
+	if (shares)
+		link->pool->shares++;
+	else
+		link->pool->shares--;
+}
+
+uint64_t
+link_share(const struct link *link)
+{
+	const struct credit_pool *pool = link->pool;
+	uint64_t most = link->limits->link_window, share;
+
+	if (pool->granted <= pool->limit / 2 || pool->shares == 0)
+		return most;
+	share = pool_for_windows(pool) / pool->shares;
+	if (share < LINK_WINDOW_MIN)
+		share = LINK_WINDOW_MIN;
+	return most < share ? most : share;
+}
+
+/* How much a window that was used up may grow, to most in the end; where it is
+ * less than the least, out of what is kept for that. */
+static uint64_t
+growth(const struct link *link, uint64_t most)
+{
+	const struct credit_pool *pool = link->pool;
+	uint64_t room = pool_for_growth(pool), step = link->window;
+
+	if (link->window >= most)
+		return 0;
+	if (link->window < LINK_WINDOW_MIN) {
+		room = pool->limit - pool->granted;
+		step = LINK_WINDOW_MIN - link->window;
+	}
+	if (step > most - link->window)
+		step = most - link->window;
+	return step < room ? step : room;
+}
+
+/* Grants what is free, but what makes the window larger than it may be; one
+ * that was used up may grow. */
 static void
 say_credit(struct link *link)
 {
 	struct credit_pool *pool = link->pool;
 	unsigned char body[8];
 	/* What held destinations take is not there for the others. */
-	uint64_t most = link->limits->link_window + link->held, more = 0, less;
+	uint64_t most = link_share(link) + link->held, more = 0, less;
 
+	link->starved = false;
 	if (link->window > most && link->owed > 0) {
 		less = link->window - most;
 		if (less > link->owed)
@@ -147,22 +202,21 @@ say_credit(struct link *link)
 		link->window -= less;
 		pool->granted -= less;
 	}
-	if (link->granted <= link->window / 2 && link->window < most) {
-		more = most - link->window;
-		if (more > link->window && more > LINK_WINDOW_MIN)
-			more = link->window > LINK_WINDOW_MIN ? link->window
-							      : LINK_WINDOW_MIN;
-		if (more > pool_for_growth(pool))
-			more = pool_for_growth(pool);
+	if (link->granted <= link->window / 2) {
+		more = growth(link, most);
+		link->starved =
+		    more == 0 &&
+		    link->window < link->limits->link_window + link->held;
 	}
 	hm_put64(body, link->owed + more);
-	if (link->owed + more == 0 ||
-	    link_own(link, HM_REC_CREDIT, 0, 0, body, sizeof body) == -1)
-		return;
-	pool->granted += more;
-	link->window += more;
-	link->granted += link->owed + more;
-	link->owed = 0;
+	if (link->owed + more > 0 &&
+	    link_own(link, HM_REC_CREDIT, 0, 0, body, sizeof body) == 0) {
+		pool->granted += more;
+		link->window += more;
+		link->granted += link->owed + more;
+		link->owed = 0;
+	}
+	link_weigh(link);
 }
 
 void
@@ -181,12 +235,20 @@ link_freed(struct link *link, uint64_t cost)
 void
 link_reclaim(struct link *link)
 {
+	uint64_t keep = link->used ? link_share(link) : LINK_WINDOW_MIN, back;
 	unsigned char body[8];
 
-	if (link->dead || link->window <= LINK_WINDOW_MIN ||
+	if (!link->used)
+		link->starved = false;
+	link->used = false;
+	link_weigh(link);
+	if (link->dead || link->window <= keep ||
 	    link->granted <= LINK_WINDOW_MIN)
 		return;
-	hm_put64(body, link->granted - LINK_WINDOW_MIN);
+	back = link->window - keep;
+	if (back > link->granted - LINK_WINDOW_MIN)
+		back = link->granted - LINK_WINDOW_MIN;
+	hm_put64(body, back);
 	(void)link_own(
 	    link, HM_REC_CREDIT, HM_CREDIT_ASK, 0, body, sizeof body);
 }

@@ -12,8 +12,8 @@
 
 #include "route/peer.h"
 
-/* Of LINK_WINDOW: what one destination may have parked, and with how much of it
- * left a hold is over. */
+/* Of the link's share: what one destination may have parked, and with how much
+ * of it left a hold is over. */
 #define SHARE 4
 #define LOW 16
 
@@ -85,7 +85,7 @@ flow_credit(struct hm_source *source, uint64_t cost)
 	flow->parked -= cost;
 	if (flow->held) {
 		link->held -= cost;
-		if (flow->parked <= link->limits->link_window / LOW)
+		if (flow->parked <= link_share(link) / LOW)
 			release(flow);
 	}
 	link_freed(link, cost);
@@ -158,7 +158,7 @@ flow_parked(struct flow *flow, uint32_t cost)
 	if (flow->held)
 		link->held += cost;
 	if (flow->heavy || flow->held ||
-	    flow->parked <= link->limits->link_window / SHARE)
+	    flow->parked <= link_share(link) / SHARE)
 		return;
 	flow->heavy = true;
 	source_hold(&flow->source);
@@ -179,7 +179,7 @@ flows_weigh(struct hm_router *router)
 		/* What is written and only not acknowledged does not wait. */
 		if (!link->dead && !flow->held && flow->to != NULL &&
 		    !link_idle(&flow->to->link) &&
-		    flow->parked > link->limits->link_window / SHARE &&
+		    flow->parked > link_share(link) / SHARE &&
 		    link_say_hold(link, true, dest_of(flow)) == 0) {
 			flow->held = true;
 			link->held += flow->parked;

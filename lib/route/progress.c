@@ -13,6 +13,17 @@
  */
 #define TICK_MS 250
 
+/* Its window is less than it should be, because the pool is empty. */
+static bool
+starves(const struct peer *peer)
+{
+	const struct link *link = &peer->link;
+
+	return peer->conn != NULL &&
+	       (link->window < LINK_WINDOW_MIN ||
+		   (link->starved && link->granted <= link->window / 2));
+}
+
 void
 peer_waits(struct peer *peer)
 {
@@ -23,7 +34,7 @@ peer_waits(struct peer *peer)
 	if (waits && !peer->waits)
 		peer->progress = hm_loop_now(router->loop);
 	peer->waits = waits;
-	if (waits && !hm_timer_running(&router->tick))
+	if ((waits || starves(peer)) && !hm_timer_running(&router->tick))
 		(void)hm_timer_start(router->loop, &router->tick, TICK_MS);
 }
 
@@ -90,14 +101,13 @@ progress_tick(void *arg)
 	struct hm_router *router = arg;
 	uint64_t now = hm_loop_now(router->loop);
 	struct peer *peer, *next;
-	bool again = false;
+	bool again = false, starved = false;
 
 	for (peer = router->peers; peer != NULL; peer = next) {
 		next = peer->next;
-		if (peer->conn != NULL && peer->link.window < LINK_WINDOW_MIN) {
-			router_reclaim(router);
+		if (starves(peer)) {
+			starved = true;
 			peer_due(peer, true);
-			again = true;
 		}
 		peer_waits(peer);
 		if (!peer->waits)
@@ -107,6 +117,8 @@ progress_tick(void *arg)
 		check_progress(peer, now);
 		again = true;
 	}
-	if (again)
+	if (starved)
+		router_reclaim(router);
+	if (again || starved)
 		(void)hm_timer_start(router->loop, &router->tick, TICK_MS);
 }
