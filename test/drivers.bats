@@ -19,7 +19,7 @@ drive() {
 	for file in "$ROOT"/test/drivers/*.c; do
 		name=$(basename "$file" .c)
 		case $name in
-		child | garbage | linked | orphans | terminal) continue ;;
+		child | flow | garbage | linked | orphans | terminal) continue ;;
 		esac
 		grep -q "drive $name\$" "$BATS_TEST_FILENAME" ||
 		    missing="$missing $name"
