@@ -20,6 +20,8 @@
 
 #define READ_MAX ((size_t)128 * 1024)
 #define WRITE_IOV 64
+/* Who has been told why has so long to hear it and to close. */
+#define LEAVE_MS 1000
 
 static void on_ready(void *arg, int fd, short revents);
 static void on_timer(void *arg);
@@ -192,8 +194,11 @@ write_said(struct conn *conn)
 static int
 say(struct conn *conn, const unsigned char *bytes, size_t len)
 {
-	unsigned char *said = realloc(conn->said, conn->nsaid + len);
+	unsigned char *said;
 
+	if (len == 0)
+		return 0;
+	said = realloc(conn->said, conn->nsaid + len);
 	if (said == NULL)
 		return -1;
 	memcpy(said + conn->nsaid, bytes, len);
@@ -292,7 +297,7 @@ conn_refuse(struct conn *conn, const struct hm_error *err)
 	if (say(conn, bytes, refusal_write(bytes, err)))
 		conn_fail(conn, ENOMEM, "refuse");
 	else
-		conn_leave(conn, 1000);
+		conn_leave(conn, LEAVE_MS);
 }
 
 /* The greeting stands at p, or a part of it: bytes used, 0, or -1. */
@@ -319,11 +324,8 @@ take_greeting(
 	}
 	if (rec.type != want)
 		return hm_fail(err, EPROTO, "peer does not greet");
-	if (hm_hello_read(&hello, body, rec.len, err) == -1) {
-		if (conn->state == CONN_ACCEPTED)
-			conn_refuse(conn, err);
+	if (hm_hello_read(&hello, body, rec.len, err) == -1)
 		return -1;
-	}
 	if (conn->ops->greeted(conn, &hello, err) == -1)
 		return -1;
 	return (long)(rec.len + HM_RECORD_HEADER);
@@ -370,12 +372,36 @@ keep_rest(struct conn *conn, const unsigned char *p, size_t len)
 	return 0;
 }
 
+/* The link is over, and its peer hears why: a BYE behind the record that is
+ * just being written.  The owner does not wait for that. */
+static void
+conn_expel(struct conn *conn, const struct hm_error *err)
+{
+	unsigned char bye[REFUSAL_MAX];
+	struct hm_slice begun = link_begun(conn->link);
+
+	if (say(conn, (const unsigned char *)begun.p, begun.n) == -1 ||
+	    say(conn, bye, bye_write(bye, err->text)) == -1) {
+		conn_end(conn, err);
+		return;
+	}
+	conn->state = CONN_LEAVING;
+	conn->ops->ended(conn, err);
+	conn_leave(conn, LEAVE_MS);
+}
+
+/* What came breaks the protocol, or cannot be taken. */
 static void
 conn_broken(struct conn *conn, const struct hm_error *err)
 {
 	if (conn->state == CONN_LEAVING || conn->state == CONN_CLOSED)
 		return;
-	conn_end(conn, err);
+	if (conn->state == CONN_ACCEPTED)
+		conn_refuse(conn, err);
+	else if (conn->state == CONN_OPEN && err->code == EPROTO)
+		conn_expel(conn, err);
+	else
+		conn_end(conn, err);
 }
 
 /* Reads once and takes what is whole. */

@@ -201,6 +201,8 @@ link_idle(const struct link *link)
 	return link->unsent == NULL && link->park.head == NULL &&
 	       link_lanes_bytes(link) == 0;
 }
+/* What is left of the record that is being written. */
+struct hm_slice link_begun(const struct link *link);
 /* Appends a BYE. */
 void link_say_bye(struct link *link, const char *why);
 /*
@@ -219,7 +221,8 @@ uint64_t link_share(const struct link *link);
 void link_reclaim(struct link *link);
 /*
  * The session is over.  What was wholly written and is unsettled becomes
- * written (UNKNOWN, or NOT_SENT after a BYE), everything else NOT_SENT.
+ * written (UNKNOWN, or NOT_SENT after a BYE in order), everything else
+ * NOT_SENT.
  */
 void link_lost(struct link *link, enum hm_outcome written, const char *why,
     const char *at);

@@ -278,6 +278,23 @@ link_say_hold(struct link *link, bool hold, struct hm_slice dest)
 	    (const unsigned char *)dest.p, dest.n);
 }
 
+struct hm_slice
+link_begun(const struct link *link)
+{
+	const struct run *run = link->unsent;
+	struct hm_slice left = {NULL, 0};
+	struct hm_record rec;
+	uint32_t at = 0;
+
+	while (run != NULL && at < run->done)
+		at += link_record_at(run, at, &rec);
+	if (at > 0 && at > run->done) {
+		left.p = (const char *)run->p + run->done;
+		left.n = at - run->done;
+	}
+	return left;
+}
+
 void
 link_say_bye(struct link *link, const char *why)
 {

@@ -4,27 +4,33 @@
 #include <sys/socket.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "link/refusal.h"
 
 size_t
-refusal_write(unsigned char *bytes, const struct hm_error *why)
+bye_write(unsigned char *bytes, const char *why)
 {
 	struct hm_record rec = {0, HM_REC_BYE, 0, 0};
-	const char *kind = hm_error_kind_name(why->kind);
-	size_t n = strlen(kind), len = strlen(why->text);
-	unsigned char *p = bytes + HM_RECORD_HEADER + 2;
+	size_t len = strlen(why);
 
-	memcpy(p, kind, n);
-	memcpy(p + n, ": ", 2);
-	memcpy(p + n + 2, why->text, len);
-	len += n + 2;
 	rec.len = (uint32_t)len + 2;
 	hm_record_header(bytes, &rec);
 	hm_put16(bytes + HM_RECORD_HEADER, (uint16_t)len);
+	memcpy(bytes + HM_RECORD_HEADER + 2, why, len);
 	return HM_RECORD_HEADER + rec.len;
+}
+
+size_t
+refusal_write(unsigned char *bytes, const struct hm_error *why)
+{
+	char text[64 + HM_ERROR_TEXT];
+
+	(void)snprintf(text, sizeof text, "%s: %s",
+	    hm_error_kind_name(why->kind), why->text);
+	return bye_write(bytes, text);
 }
 
 void

@@ -49,11 +49,13 @@ greeting_remove(struct hm_router *router, struct conn *conn)
 	router->ngreeting--;
 }
 
-static void
-greeting_add(struct hm_router *router, struct conn *conn)
+void
+conn_keep(struct hm_router *router, struct conn *conn)
 {
 	struct conn *oldest;
 
+	conn->ops = &accept_conn_ops;
+	conn->owner = router;
 	conn->next = router->greeting;
 	if (conn->next != NULL)
 		conn->next->prev = conn;
@@ -291,7 +293,7 @@ on_accept(void *arg, int listening, short revents)
 		    listener->addr.transport, router->limits.greeting_timeout,
 		    &accept_conn_ops, router);
 		if (conn != NULL)
-			greeting_add(router, conn);
+			conn_keep(router, conn);
 	}
 }
 

@@ -152,7 +152,9 @@ void
 peer_over(struct peer *peer, const struct hm_error *err)
 {
 	struct hm_router *router = peer->router;
-	enum hm_outcome written = peer->bye ? HM_NOT_SENT : HM_UNKNOWN;
+	/* In order it leaves when it has settled everything. */
+	enum hm_outcome written =
+	    peer->bye && peer->trouble[0] == '\0' ? HM_NOT_SENT : HM_UNKNOWN;
 	char why[HM_ERROR_TEXT], name[HM_ADDR_SIZE];
 
 	snprintf(name, sizeof name, "%s",
@@ -204,7 +206,10 @@ ended(struct conn *conn, const struct hm_error *err)
 	bool open = conn->link != NULL;
 
 	conn->link = NULL;
-	conn_bury(router, conn);
+	if (conn->state == CONN_LEAVING)
+		conn_keep(router, conn); /* it says why */
+	else
+		conn_bury(router, conn);
 	peer->conn = NULL;
 	if (open) {
 		if (!peer_suspend(peer, err))

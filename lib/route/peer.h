@@ -198,6 +198,8 @@ extern const struct conn_ops accept_conn_ops;
 int listener_add(struct hm_router *router, int fd, const struct hm_addr *addr);
 void listeners_close(struct hm_router *router);
 void conn_bury(struct hm_router *router, struct conn *conn);
+/* One without a peer, not yet or not any more. */
+void conn_keep(struct hm_router *router, struct conn *conn);
 
 /* progress.c */
 /* Does something wait for peer now?  Then its time begins, and the tick runs.
