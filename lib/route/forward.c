@@ -78,9 +78,9 @@ find_way(struct peer *from, const struct hm_head *head, struct peer **peer,
 		return no_way(err, "no proc '%.*s' on %s: it came round",
 		    &head->dest.proc, router_id(from->router));
 	if (!sender_fits(from, head)) {
-		(void)no_way(err,
-		    "a sender of '%.*s' is not what this link may send as%s",
-		    &head->sender.proc, "");
+		(void)hm_fail(err, EPROTO,
+		    "a sender of '%.*s' is not what this link may send as",
+		    (int)head->sender.proc.n, head->sender.proc.p);
 		return -2;
 	}
 	if (route(from->router, head, from, peer, local, err) == -1)
