@@ -113,7 +113,8 @@ take_credit(struct link *link, const struct hm_record *rec,
 			sizeof back) == -1)
 			return hm_fail(err, ENOMEM, "no memory");
 	} else {
-		if (n > CREDIT_MAX - link->credit)
+		/* It may be more already: what was not written came back. */
+		if (n > CREDIT_MAX || link->credit > CREDIT_MAX - n)
 			return hm_fail(err, EPROTO, "credit overflows");
 		link->credit += n;
 		link->moved++;
