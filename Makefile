@@ -92,8 +92,9 @@ PROGRAMS = \
 	host-mux proc-spawn proc-boot proc-reap proc-stat \
 	msg-send msg-call msg-recv
 DRIVERS = \
-	addr child envelope flow garbage id json lane limits link linked loop \
-	manager ordered orphans output reader reap record registry resume \
+	addr child envelope flow forged garbage id json lane limits link \
+	linked loop manager mutate ordered orphans output reader reap record \
+	registry resume \
 	route runner signal socket spawn status sys terminal text timer tree
 FUZZERS = envelope json link name
 # With bench.c, which they have in common.
