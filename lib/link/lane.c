@@ -19,8 +19,7 @@
 /* What has begun among what moves: its pieces move too. */
 struct moving {
 	struct lane *lane;
-	uint64_t *begun;
-	size_t n, room;
+	struct numbers begun;
 };
 
 static struct lane **
@@ -68,33 +67,6 @@ begins_for(const struct lane *lane, const struct hm_record *rec,
 		   lane->len) == 0;
 }
 
-static bool
-has_begun(const struct moving *moving, uint64_t number)
-{
-	size_t i;
-
-	for (i = 0; i < moving->n && moving->begun[i] != number; i++)
-		continue;
-	return i < moving->n;
-}
-
-static bool
-note_begun(struct moving *moving, uint64_t number)
-{
-	size_t room = moving->room == 0 ? 16 : moving->room * 2;
-	uint64_t *begun;
-
-	if (moving->n == moving->room) {
-		begun = realloc(moving->begun, room * sizeof *begun);
-		if (begun == NULL)
-			return false;
-		moving->begun = begun;
-		moving->room = room;
-	}
-	moving->begun[moving->n++] = number;
-	return true;
-}
-
 /* Does the record at p go into the lane? */
 static bool
 moves(
@@ -103,16 +75,17 @@ moves(
 	uint64_t number = hm_get64(p + HM_RECORD_HEADER);
 
 	if (rec->type != HM_REC_DATA || (rec->flags & HM_DATA_FIRST) == 0)
-		return has_begun(moving, number);
+		return numbers_have(&moving->begun, number);
 	return begins_for(moving->lane, rec, p) &&
-	       ((rec->flags & HM_DATA_LAST) != 0 || note_begun(moving, number));
+	       ((rec->flags & HM_DATA_LAST) != 0 ||
+		   numbers_add(&moving->begun, number));
 }
 
 /* Parts what is parked: the lane's, and the rest in the order it was. */
 static void
 part(struct link *link, struct lane *lane)
 {
-	struct moving moving = {lane, NULL, 0, 0};
+	struct moving moving = {lane, {NULL, 0, 0}};
 	struct queue parked = link->park;
 	struct hm_record rec;
 	struct run *run;
@@ -130,7 +103,7 @@ part(struct link *link, struct lane *lane)
 		}
 		run_free(run);
 	}
-	free(moving.begun);
+	free(moving.begun.p);
 }
 
 int

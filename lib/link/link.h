@@ -231,6 +231,15 @@ void link_lost(struct link *link, enum hm_outcome written, const char *why,
 int link_resumed(struct link *link, uint64_t n);
 
 /* The rest is the link's own, shared by its files. */
+
+/* Numbers of messages; false: no memory. */
+struct numbers {
+	uint64_t *p;
+	size_t n, room;
+};
+bool numbers_have(const struct numbers *numbers, uint64_t number);
+bool numbers_add(struct numbers *numbers, uint64_t number);
+
 void link_settle_own(struct link *link, uint64_t first, uint32_t n,
     const struct settlement *how);
 /* The record rec of run at offset at goes into queue, with its part of what the

@@ -2,32 +2,81 @@
  * What is parked on a link and will not go over it: returned, or moved to the
  * link that takes its place.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "link/link.h"
 
+bool
+numbers_have(const struct numbers *numbers, uint64_t number)
+{
+	size_t i;
+
+	for (i = 0; i < numbers->n && numbers->p[i] != number; i++)
+		continue;
+	return i < numbers->n;
+}
+
+bool
+numbers_add(struct numbers *numbers, uint64_t number)
+{
+	size_t room = numbers->room == 0 ? 16 : numbers->room * 2;
+	uint64_t *p;
+
+	if (numbers->n == numbers->room) {
+		p = realloc(numbers->p, room * sizeof *p);
+		if (p == NULL)
+			return false;
+		numbers->p = p;
+		numbers->room = room;
+	}
+	numbers->p[numbers->n++] = number;
+	return true;
+}
+
+/* What is returned of a queue, and the messages of which nothing is left to be
+ * told: returned from the first piece on, or aborted. */
+struct returning {
+	struct link *link;
+	struct queue *queue;
+	unsigned mask;
+	const struct settlement *how;
+	struct numbers done;
+};
+
+static bool
+return_first(
+    struct returning *r, const unsigned char *p, uint64_t number, bool last)
+{
+	if (r->mask != 0 && (p[HM_DATA_HEADER + HM_HEAD_FLAGS] & r->mask) == 0)
+		return false;
+	link_open_remove(r->link, number);
+	link_settle_one(r->link, number, r->how);
+	if (!last)
+		(void)numbers_add(&r->done, number);
+	return true;
+}
+
 /* Is the record to be dropped, its message settled with how? */
 static bool
-return_record(struct link *link, struct queue *queue, const unsigned char *p,
-    const struct hm_record *rec, unsigned mask, const struct settlement *how)
+return_record(
+    struct returning *r, const unsigned char *p, const struct hm_record *rec)
 {
 	uint64_t number = hm_get64(p + HM_RECORD_HEADER);
 
 	if (rec->type != HM_REC_DATA)
 		return false;
-	if (rec->flags & HM_DATA_FIRST) {
-		if (mask != 0 &&
-		    (p[HM_DATA_HEADER + HM_HEAD_FLAGS] & mask) == 0)
-			return false;
-		link_open_remove(link, number);
-		link_settle_one(link, number, how);
+	if (rec->flags & HM_DATA_FIRST)
+		return return_first(
+		    r, p, number, (rec->flags & HM_DATA_LAST) != 0);
+	if (numbers_have(&r->done, number))
 		return true;
-	}
-	if (!ledger_has(&link->ledger, number))
-		return true;
-	if (mask == 0)
-		link_abort(link, queue, number, how);
-	return mask == 0;
+	/* One that was settled meanwhile has no end yet all the same. */
+	if (ledger_has(&r->link->ledger, number) && r->mask != 0)
+		return false;
+	(void)numbers_add(&r->done, number);
+	link_abort(r->link, r->queue, number, r->how);
+	return true;
 }
 
 void
@@ -53,6 +102,7 @@ void
 link_return_parked(struct link *link, struct queue *queue, unsigned mask,
     const struct settlement *how)
 {
+	struct returning returning = {link, queue, mask, how, {NULL, 0, 0}};
 	struct queue parked = *queue;
 	struct hm_record rec;
 	struct run *run;
@@ -64,12 +114,12 @@ link_return_parked(struct link *link, struct queue *queue, unsigned mask,
 		run = queue_take(&parked);
 		for (at = 0; at < run->len; at += len) {
 			len = link_record_at(run, at, &rec);
-			if (!return_record(
-				link, queue, run->p + at, &rec, mask, how))
+			if (!return_record(&returning, run->p + at, &rec))
 				link_requeue(link, queue, run, at, &rec);
 		}
 		run_free(run);
 	}
+	free(returning.done.p);
 	link_drop(link);
 }
 
