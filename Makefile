@@ -42,7 +42,7 @@ SUITE =
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer
 FUZZ_BUILD = BUILD=build/fuzzing CC=$(FUZZ_CC) CFLAGS='-O1 -g' \
-	MODE='$(SANITIZE) -fsanitize=fuzzer-no-link' \
+	MODE='-DFUZZING $(SANITIZE) -fsanitize=fuzzer-no-link' \
 	MODE_LDFLAGS='$(SANITIZE) -fsanitize=fuzzer'
 
 # Each folder of lib/ uses only those before it.
@@ -96,7 +96,7 @@ DRIVERS = \
 	linked loop manager mutate ordered orphans output reader reap record \
 	registry resume \
 	route runner signal socket spawn status sys terminal text timer tree
-FUZZERS = envelope json link name
+FUZZERS = control envelope json link name pair record
 # With bench.c, which they have in common.
 BENCHES = bare booted filter keeper load payload redis relay
 HEADERS = \
@@ -129,7 +129,8 @@ benches: all
 
 programs: $(ARCHIVES) $(PROGRAMS:%=$(BUILD)/bin/%)
 
-test-programs: $(DRIVERS:%=$(BUILD)/test/%)
+# The targets without a fuzzer go through their corpus.
+test-programs: $(DRIVERS:%=$(BUILD)/test/%) $(FUZZERS:%=$(BUILD)/fuzz/%)
 
 fuzz-programs: $(FUZZERS:%=$(BUILD)/fuzz/%)
 
@@ -234,7 +235,8 @@ fuzz:
 		echo "fuzz: $$name, $(FUZZ_SECONDS) s" && \
 		build/fuzzing/fuzz/$$name -max_total_time=$(FUZZ_SECONDS) \
 		    -artifact_prefix=build/fuzzing/$$name- \
-		    build/fuzzing/corpus/$$name >build/fuzzing/$$name.log 2>&1 || \
+		    build/fuzzing/corpus/$$name test/fuzz/corpus/$$name \
+		    >build/fuzzing/$$name.log 2>&1 || \
 		    { tail -n 50 build/fuzzing/$$name.log; exit 1; }; \
 		tail -n 1 build/fuzzing/$$name.log; \
 	done

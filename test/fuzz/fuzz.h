@@ -1,41 +1,53 @@
 /*
- * A fuzz target is one function over bytes.  With libFuzzer it is called with
- * what the fuzzer makes up; without it (REPLAY) main calls it with the files
- * named, so that the corpus is checked by every "make test".
+ * A fuzz target is one function over bytes.  With libFuzzer (FUZZING) it is
+ * called with what the fuzzer makes up; without it main calls it with the files
+ * named, so that every "make test" goes through the corpus.
  */
 #ifndef FUZZ_H
 #define FUZZ_H
 
 #include <stddef.h>
 #include <stdint.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#ifdef REPLAY
 #include <stdio.h>
 #include <stdlib.h>
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* True or the process ends: a finding. */
+#define MUST(what)                                                             \
+	do {                                                                   \
+		if (!(what)) {                                                 \
+			fprintf(                                               \
+			    stderr, "%s:%d: %s\n", __FILE__, __LINE__, #what); \
+			abort();                                               \
+		}                                                              \
+	} while (0)
+
+#ifndef FUZZING
 int
-main(int argc, char **argv)
+main(int argc, char *argv[])
 {
 	static uint8_t bytes[1 << 20];
 	FILE *file;
-	size_t n;
+	size_t n, i;
 	uint8_t *copy;
+	int k;
 
-	while (--argc > 0) {
-		file = fopen(*++argv, "rb");
+	for (k = 1; k < argc; k++) {
+		file = fopen(argv[k], "rb");
 		if (file == NULL) {
-			perror(*argv);
+			perror(argv[k]);
 			return 1;
 		}
 		n = fread(bytes, 1, sizeof bytes, file);
 		(void)fclose(file);
+		/* A finding ends here: the last one named is it. */
+		printf("%s\n", argv[k]);
+		(void)fflush(stdout);
 		/* Of exactly its size, so that a sanitizer sees its end. */
 		copy = malloc(n == 0 ? 1 : n);
-		if (copy == NULL)
-			return 1;
-		for (size_t i = 0; i < n; i++)
+		MUST(copy != NULL);
+		for (i = 0; i < n; i++)
 			copy[i] = bytes[i];
 		(void)LLVMFuzzerTestOneInput(copy, n);
 		free(copy);
@@ -43,12 +55,5 @@ main(int argc, char **argv)
 	return 0;
 }
 #endif
-
-/* True or the process ends: a finding. */
-#define MUST(what)                        \
-	do {                              \
-		if (!(what))              \
-			__builtin_trap(); \
-	} while (0)
 
 #endif
