@@ -102,14 +102,9 @@ static void
 on_retry(void *arg)
 {
 	struct peer *peer = arg;
-	struct hm_error err;
 
 	if (peer_resume_expired(peer)) {
-		(void)hm_fail(&err, ETIMEDOUT, "%s", peer->trouble);
-		if (peer->kind == PEER_HOST)
-			(void)start_anew(peer, &err);
-		else
-			peer_over(peer, &err);
+		peer_give_up(peer);
 		return;
 	}
 	if (peer->resuming && !peer->dialed)

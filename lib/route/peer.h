@@ -186,6 +186,8 @@ void dial_failed(struct peer *peer, const struct hm_error *err);
 /* A connection of peer broke: true if its session waits to be resumed. */
 bool peer_suspend(struct peer *peer, const struct hm_error *err);
 bool peer_resume_expired(const struct peer *peer);
+/* Its session is not waited for any more. */
+void peer_give_up(struct peer *peer);
 /* The session goes on over conn. */
 int peer_resumed(struct peer *peer, struct conn *conn,
     const struct hm_hello *hello, struct hm_error *err);

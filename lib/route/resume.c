@@ -12,6 +12,45 @@
 
 #include "route/peer.h"
 
+/* So many may come back at any time, and as many more as keep, with the least
+ * window each, so much of HOST_MEMORY. */
+#define RESUMING_LEAST 16
+#define RESUMING_SHARE 8
+
+void
+peer_give_up(struct peer *peer)
+{
+	struct hm_error err;
+
+	(void)hm_fail(&err, ETIMEDOUT, "%s", peer->trouble);
+	if (peer->kind == PEER_HOST)
+		(void)start_anew(peer, &err);
+	else
+		peer_over(peer, &err);
+}
+
+/* Another session waits: with too many the one that has waited longest is given
+ * up.  Each keeps its credit, of which there would be none for who comes new.
+ */
+static void
+make_room(struct hm_router *router)
+{
+	struct peer *peer, *oldest = NULL;
+	uint64_t n = 0;
+
+	for (peer = router->peers; peer != NULL; peer = peer->next) {
+		if (!peer->resuming || peer->dialed)
+			continue;
+		n++;
+		if (oldest == NULL ||
+		    peer->resume_until <= oldest->resume_until)
+			oldest = peer;
+	}
+	if (n > RESUMING_LEAST +
+		    router->pool.limit / RESUMING_SHARE / LINK_WINDOW_MIN)
+		peer_give_up(oldest);
+}
+
 bool
 peer_suspend(struct peer *peer, const struct hm_error *err)
 {
@@ -27,7 +66,11 @@ peer_suspend(struct peer *peer, const struct hm_error *err)
 	peer->resuming = true;
 	peer->resume_until =
 	    hm_loop_now(router->loop) + router->limits.session_timeout;
-	return hm_timer_start(router->loop, &peer->retry, pause) == 0;
+	if (hm_timer_start(router->loop, &peer->retry, pause) == -1)
+		return false;
+	if (!peer->dialed)
+		make_room(router);
+	return true;
 }
 
 bool
