@@ -124,6 +124,27 @@ unmoved() {
 	is "$output" 'still here'
 }
 
+@test "TCP links that break in great numbers leave credit to who comes then" {
+	# Of 256 windows, the least each.
+	export HYPERACTOR_HOST_MEMORY=1M
+	start_host -l "unix:$T/h" -l tcp:127.0.0.1:0
+	cat >break.py <<-'END'
+	import socket, struct, sys
+	body = struct.pack(">IBBBBQQQQ", 0x686D7578, 1, 0, 1, 0, 7, 0, 1 << 20, 65536)
+	hello = struct.pack(">IBBH", len(body) + 3, 1, 0, 0) + body + bytes(3)
+	for i in range(400):
+	    link = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+	    link.sendall(hello)
+	    link.recv(8)
+	    link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+	    link.close()
+	END
+	try 0 python3 break.py "${ID##*:}"
+	DEADLINE=5
+	try 0 msg-call service,host_agent ping
+	has "$output" true
+}
+
 @test "a peer that has not greeted within 5 s is dropped" {
 	local fds
 
