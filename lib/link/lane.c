@@ -146,6 +146,9 @@ link_take_resume(struct link *link, struct hm_slice dest)
 
 	if (*p == NULL)
 		return;
+	/* The beginning of a message may have been aborted outside of it. */
+	if (link->aborted)
+		link_drop_settled(link, &(*p)->park);
 	open_lane(link, p);
 	link->moved++;
 	link->ops->due(link, true);

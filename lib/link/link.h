@@ -232,6 +232,10 @@ int link_resumed(struct link *link, uint64_t n);
 
 /* The rest is the link's own, shared by its files. */
 
+/* What is parked in queue of messages that are settled is not sent: the peer is
+ * told of their end. */
+void link_drop_settled(struct link *link, struct queue *queue);
+
 /* Numbers of messages; false: no memory. */
 struct numbers {
 	uint64_t *p;

@@ -40,7 +40,7 @@ struct returning {
 	struct link *link;
 	struct queue *queue;
 	unsigned mask;
-	const struct settlement *how;
+	const struct settlement *how; /* NULL: only what is settled already */
 	struct numbers done;
 };
 
@@ -48,7 +48,9 @@ static bool
 return_first(
     struct returning *r, const unsigned char *p, uint64_t number, bool last)
 {
-	if (r->mask != 0 && (p[HM_DATA_HEADER + HM_HEAD_FLAGS] & r->mask) == 0)
+	if (r->how == NULL ||
+	    (r->mask != 0 &&
+		(p[HM_DATA_HEADER + HM_HEAD_FLAGS] & r->mask) == 0))
 		return false;
 	link_open_remove(r->link, number);
 	link_settle_one(r->link, number, r->how);
@@ -72,7 +74,8 @@ return_record(
 	if (numbers_have(&r->done, number))
 		return true;
 	/* One that was settled meanwhile has no end yet all the same. */
-	if (ledger_has(&r->link->ledger, number) && r->mask != 0)
+	if (ledger_has(&r->link->ledger, number) &&
+	    (r->mask != 0 || r->how == NULL))
 		return false;
 	(void)numbers_add(&r->done, number);
 	link_abort(r->link, r->queue, number, r->how);
@@ -98,29 +101,44 @@ link_requeue(struct link *link, struct queue *queue, struct run *run,
 		    link, hm_get64(run->p + at + HM_RECORD_HEADER), &no_memory);
 }
 
+static void
+return_parked(struct returning *r)
+{
+	struct queue parked = *r->queue;
+	struct hm_record rec;
+	struct run *run;
+	uint32_t at, len;
+
+	memset(r->queue, 0, sizeof *r->queue);
+	link_hold(r->link);
+	while (parked.head != NULL) {
+		run = queue_take(&parked);
+		for (at = 0; at < run->len; at += len) {
+			len = link_record_at(run, at, &rec);
+			if (!return_record(r, run->p + at, &rec))
+				link_requeue(r->link, r->queue, run, at, &rec);
+		}
+		run_free(run);
+	}
+	free(r->done.p);
+	link_drop(r->link);
+}
+
 void
 link_return_parked(struct link *link, struct queue *queue, unsigned mask,
     const struct settlement *how)
 {
 	struct returning returning = {link, queue, mask, how, {NULL, 0, 0}};
-	struct queue parked = *queue;
-	struct hm_record rec;
-	struct run *run;
-	uint32_t at, len;
 
-	memset(queue, 0, sizeof *queue);
-	link_hold(link);
-	while (parked.head != NULL) {
-		run = queue_take(&parked);
-		for (at = 0; at < run->len; at += len) {
-			len = link_record_at(run, at, &rec);
-			if (!return_record(&returning, run->p + at, &rec))
-				link_requeue(link, queue, run, at, &rec);
-		}
-		run_free(run);
-	}
-	free(returning.done.p);
-	link_drop(link);
+	return_parked(&returning);
+}
+
+void
+link_drop_settled(struct link *link, struct queue *queue)
+{
+	struct returning returning = {link, queue, 0, NULL, {NULL, 0, 0}};
+
+	return_parked(&returning);
 }
 
 /* One whole message on its way over another link instead; -1: it stays. */
