@@ -164,8 +164,11 @@ link_abort(struct link *link, struct queue *queue, uint64_t number,
 	struct chunk *chunk;
 	struct hm_record rec = {8, HM_REC_ABORT, 0, 0};
 
-	link->aborted = true;
 	link_open_remove(link, number);
+	/* It was returned before the peer could hear of it. */
+	if (!link->begun && !ledger_has(&link->ledger, number))
+		return;
+	link->aborted = true;
 	chunk = chunk_new(HM_DATA_HEADER);
 	if (chunk == NULL) {
 		link_lame(link);
@@ -293,6 +296,7 @@ link_pump(struct link *link)
 	while (
 	    link->park.head != NULL && link->out.bytes < OUT_MAX && fit(link)) {
 		run = queue_take(&link->park);
+		link->begun = true;
 		link->credit -= run->cost;
 		if (run->source == NULL)
 			link->own += run->len;

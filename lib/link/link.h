@@ -104,6 +104,7 @@ struct link {
 	struct ledger ledger;
 	uint64_t *open; /* numbers begun and not wholly parked yet */
 	size_t nopen, copen;
+	bool begun;	/* something parked has gone to out */
 	bool aborted;	/* a message was: its settlement may cross that */
 	bool keep;	/* TCP: written records are kept until RECEIVED */
 	uint64_t acked; /* records the peer has (RECEIVED) */

@@ -67,7 +67,8 @@ return_record(
 	uint64_t number = hm_get64(p + HM_RECORD_HEADER);
 
 	if (rec->type != HM_REC_DATA)
-		return false;
+		return rec->type == HM_REC_ABORT &&
+		       numbers_have(&r->done, number);
 	if (rec->flags & HM_DATA_FIRST)
 		return return_first(
 		    r, p, number, (rec->flags & HM_DATA_LAST) != 0);

@@ -316,12 +316,44 @@ lose(size_t bytes)
 	chunk_arena_fini(&b.arena);
 }
 
+/* Of a message that was returned before any of it was sent nothing is left to
+ * be told: a link that nothing waits for is not dialed. */
+static void
+test_never_sent(void)
+{
+	static const struct settlement how = {
+	    HM_TIMED_OUT, {"late", 4}, {"", 0}, false};
+	static struct side a, b;
+	struct hm_limits limits;
+	unsigned i;
+
+	hm_limits_init(&limits);
+	side_init(&a, &b, &limits, 1 << 20);
+	a.expect = HM_UNKNOWN;
+	post(&a, 1, 20000, 4000);
+	link_return_parked(&a.link, &a.link.park, 0, &how);
+	CHECK(a.settled[1] == 1 && link_idle(&a.link));
+	/* Its sender goes, and then it is returned. */
+	post(&a, 2, 20000, 4000);
+	link_abort(&a.link, &a.link.park, 2, &how);
+	link_return_parked(&a.link, &a.link.park, 0, &how);
+	CHECK(a.settled[2] == 1 && link_idle(&a.link));
+	/* It is returned, and then there would be another piece. */
+	for (i = 1; i <= 2; i++)
+		link_abort(&a.link, &a.link.park, i, &how);
+	CHECK(link_idle(&a.link));
+	link_lost(&a.link, HM_UNKNOWN, "end", "");
+	link_fini(&a.link);
+	chunk_arena_fini(&a.arena);
+}
+
 int
 main(void)
 {
 	static const size_t steps[] = {1, 2, 3, 7, 100, 4097, 0};
 	size_t i;
 
+	test_never_sent();
 	for (i = 0; i < sizeof steps / sizeof steps[0]; i++) {
 		run(steps[i], 16384, 1 << 24, 1 << 20);
 		run(steps[i], 5000, 1 << 24, 8192);
