@@ -66,6 +66,10 @@ route_away(struct hm_router *router, const struct hm_idref *dest,
 		return 0;
 	if (hm_addr_parse(&addr, via, 0, err) == -1)
 		return -1;
+	/* Another link each time, and perhaps to this host itself. */
+	if (strcmp(addr.text, via) != 0)
+		return no_way(
+		    err, "%.*s is no address, %s is", &dest->addr, addr.text);
 	if (addr.transport == HM_TRANSPORT_LOCAL)
 		return no_way(
 		    err, "%.*s is not in this process%s", &dest->addr, "");

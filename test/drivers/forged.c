@@ -745,8 +745,8 @@ unread(void)
 /* --- settled with a reason, and nothing worse */
 
 static void
-settled_as(const char *name, uint64_t len, unsigned ttl, unsigned outcome,
-    const char *reason)
+settled_as(const char *at, const char *name, uint64_t len, unsigned ttl,
+    unsigned outcome, const char *reason)
 {
 	static struct raw raw;
 	static struct said s;
@@ -755,7 +755,7 @@ settled_as(const char *name, uint64_t len, unsigned ttl, unsigned outcome,
 	greet(&raw, "forger");
 	s.n = 0;
 	begin(len);
-	hm_id_set(&to, their, name, "main", 0, 0);
+	hm_id_set(&to, at, name, "main", 0, 0);
 	src.ttl = (uint8_t)ttl;
 	say_data(&s, len == 1 ? WHOLE : HM_DATA_FIRST, 1, &src, "x", 1);
 	raw_say(&raw, &s);
@@ -899,10 +899,14 @@ main(int argc, char *argv[])
 	settled_already();
 	unfinished();
 	unread();
-	settled_as(dest, UINT64_MAX, 64, HM_REFUSED,
+	settled_as(their, dest, UINT64_MAX, 64, HM_REFUSED,
 	    "message of 18446744073709551615 bytes, the largest taken is ");
-	settled_as(dest, 1, 0, HM_NOT_SENT, "TTL expired");
-	settled_as("nobody", 1, 64, HM_NOT_SENT, "no proc 'nobody' on ");
+	settled_as(their, dest, 1, 0, HM_NOT_SENT, "TTL expired");
+	settled_as(their, "nobody", 1, 64, HM_NOT_SENT, "no proc 'nobody' on ");
+	/* The same address, otherwise: it would have another link each time. */
+	if (!tcp)
+		settled_as("tcp:127.0.0.1:07000", dest, 1, 64, HM_NOT_SENT,
+		    "is no address, tcp:127.0.0.1:7000 is");
 	vouched_for();
 	if (tcp) {
 		control_over_tcp();

@@ -116,7 +116,7 @@ print_and_read(const struct hm_envelope *env)
 			 hm_payload_len(env)) == 0);
 		hm_envelope_dest(env, &id);
 		hm_envelope_dest(again, &id2);
-		MUST(hm_id_compare(&id, &id2) == 0);
+		MUST(hm_id_compare(&id, &id2) == 0 || !addresses_parse(env));
 		text2 = print(again, &len2);
 		third = hm_envelope_read(text2, len2, NULL, NULL);
 		MUST(third != NULL);
