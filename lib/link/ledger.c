@@ -100,12 +100,13 @@ ledger_add(struct ledger *ledger, uint64_t number, struct hm_source *source,
 static size_t
 lower_bound(const struct ledger *ledger, uint64_t number)
 {
-	const struct ledger_entry *entries = ledger->entries + ledger->start;
+	const struct ledger_entry *e;
 	size_t low = 0, high = ledger->len, mid;
 
 	while (low < high) {
 		mid = low + (high - low) / 2;
-		if (entries[mid].first + entries[mid].count <= number)
+		e = &ledger->entries[ledger->start + mid];
+		if (e->first + e->count <= number)
 			low = mid + 1;
 		else
 			high = mid;
