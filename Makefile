@@ -58,7 +58,8 @@ LIB = \
 	lib/link/ledger.c lib/link/link.c \
 	lib/link/link_in.c lib/link/link_own.c lib/link/parked.c \
 	lib/link/queue.c lib/link/refusal.c \
-	lib/route/accept.c lib/route/dial.c lib/route/flow.c lib/route/forward.c \
+	lib/route/accept.c lib/route/cross.c lib/route/dial.c lib/route/flow.c \
+	lib/route/forward.c \
 	lib/route/home.c lib/route/limits.c lib/route/names.c \
 	lib/route/outgoing.c lib/route/passage.c lib/route/peer.c \
 	lib/route/progress.c \
@@ -92,10 +93,10 @@ PROGRAMS = \
 	host-mux proc-spawn proc-boot proc-reap proc-stat \
 	msg-send msg-call msg-recv
 DRIVERS = \
-	addr child envelope flow forged garbage id json lane limits link \
+	addr child cross envelope flow forged garbage id json lane limits link \
 	linked loop manager mutate ordered orphans output reader reap record \
-	registry resume \
-	route runner signal socket spawn status sys terminal text timer tree
+	registry resume route runner signal socket spawn status sys terminal \
+	text timer tree
 FUZZERS = control envelope json link name pair record
 # With bench.c, which they have in common.
 BENCHES = bare booted filter keeper load payload redis relay

@@ -85,6 +85,10 @@ drive() {
 	drive resume
 }
 
+@test "cross: hosts that dial each other at the same time have one link" {
+	drive cross
+}
+
 @test "registry: what a host remembers of its procs" {
 	drive registry
 }

@@ -326,8 +326,9 @@ take_greeting(
 		return hm_fail(err, EPROTO, "peer does not greet");
 	if (hm_hello_read(&hello, body, rec.len, err) == -1)
 		return -1;
-	if (conn->ops->greeted(conn, &hello, err) == -1)
-		return -1;
+	got = conn->ops->greeted(conn, &hello, err);
+	if (got != 0)
+		return got == 1 ? 0 : -1;
 	return (long)(rec.len + HM_RECORD_HEADER);
 }
 
@@ -404,6 +405,42 @@ conn_broken(struct conn *conn, const struct hm_error *err)
 		conn_end(conn, err);
 }
 
+/* Takes what is whole of the rest and n bytes that stand behind its place. */
+static void
+conn_take(struct conn *conn, struct chunk *chunk, size_t n)
+{
+	unsigned char *p = chunk->bytes + chunk->used;
+	size_t len = conn->nrest + n;
+	struct hm_error err;
+	long used;
+
+	if (conn->nrest > 0)
+		memcpy(p, conn->rest, conn->nrest);
+	chunk->used += len;
+	chunk_hold(chunk);
+	used = take_bytes(conn, chunk, p, len, &err);
+	if (used == -1)
+		conn_broken(conn, &err);
+	else if (conn->state != CONN_CLOSED &&
+		 keep_rest(conn, p + used, len - (size_t)used) == -1)
+		conn_fail(conn, ENOMEM, "read");
+	chunk_drop(chunk);
+}
+
+void
+conn_retry(struct conn *conn)
+{
+	struct chunk *chunk;
+
+	if (conn->state != CONN_ACCEPTED || conn->nrest == 0)
+		return;
+	chunk = chunk_current(conn->arena, conn->nrest);
+	if (chunk == NULL)
+		conn_fail(conn, ENOMEM, "read");
+	else
+		conn_take(conn, chunk, 0);
+}
+
 /* Reads once and takes what is whole. */
 static void
 conn_read(struct conn *conn)
@@ -411,17 +448,14 @@ conn_read(struct conn *conn)
 	struct chunk *chunk =
 	    chunk_current(conn->arena, conn->nrest + READ_MAX);
 	struct hm_error err;
-	unsigned char *p;
-	size_t len;
 	ssize_t n;
-	long used;
 
 	if (chunk == NULL) {
 		conn_fail(conn, ENOMEM, "read");
 		return;
 	}
-	p = chunk->bytes + chunk->used;
-	n = read(conn->watch.fd, p + conn->nrest, READ_MAX);
+	n = read(
+	    conn->watch.fd, chunk->bytes + chunk->used + conn->nrest, READ_MAX);
 	if (n == -1) {
 		if (errno != EAGAIN && errno != EINTR)
 			conn_fail(conn, errno, "read");
@@ -432,18 +466,7 @@ conn_read(struct conn *conn)
 		conn_end(conn, &err);
 		return;
 	}
-	if (conn->nrest > 0)
-		memcpy(p, conn->rest, conn->nrest);
-	len = conn->nrest + (size_t)n;
-	chunk->used += len;
-	chunk_hold(chunk);
-	used = take_bytes(conn, chunk, p, len, &err);
-	if (used == -1)
-		conn_broken(conn, &err);
-	else if (conn->state != CONN_CLOSED &&
-		 keep_rest(conn, p + used, len - (size_t)used) == -1)
-		conn_fail(conn, ENOMEM, "read");
-	chunk_drop(chunk);
+	conn_take(conn, chunk, (size_t)n);
 }
 
 static void

@@ -34,8 +34,8 @@ struct conn_ops {
 	/* Connected: hello (whole) is to be filled in. */
 	void (*connected)(struct conn *conn, struct hm_hello *hello);
 	/* HELLO or HELLO_BACK has come.  0, having called conn_open (and, for
-	 * HELLO, conn_answer); -1: conn_refuse was called, or it is closed
-	 * with err. */
+	 * HELLO, conn_answer); 1: not now, conn_retry asks again; -1:
+	 * conn_refuse was called, or it is closed with err. */
 	int (*greeted)(struct conn *conn, const struct hm_hello *hello,
 	    struct hm_error *err);
 	/* It is over (closed; free it later, not from in here): err says why;
@@ -75,6 +75,8 @@ void conn_close(struct conn *conn);
 /* From ops->greeted: this link's records follow. */
 void conn_open(struct conn *conn, struct link *link);
 void conn_answer(struct conn *conn, const struct hm_hello *back);
+/* Takes again what was put off. */
+void conn_retry(struct conn *conn);
 /* Says BYE with the reason instead, and leaves. */
 void conn_refuse(struct conn *conn, const struct hm_error *err);
 /* Writes what the link has for it. */

@@ -125,66 +125,63 @@ may_greet(const struct hm_router *router, struct router_greeting *g,
 	return 0;
 }
 
-/* The peer that a greeting is for: a reservation, or a new one. */
-static struct peer *
+/* The peer that a greeting is for: a reservation, or a new one.  0; 1: that
+ * cannot be told yet; -1. */
+static int
 peer_for(struct hm_router *router, const struct router_greeting *g,
-    struct hm_error *err)
+    struct peer **peer, struct hm_error *err)
 {
-	struct peer *peer;
-	struct hm_error life;
+	struct peer *old;
 
-	if (g->kind == HM_HELLO_HOST) {
-		peer = peer_find(router, g->addr, strlen(g->addr));
-		/* It has begun another life; ours was the side that waited. */
-		if (peer != NULL && peer->resuming && !peer->dialed) {
-			(void)hm_fail(&life, ECONNRESET, "it came anew");
-			peer = start_anew(peer, &life);
-		}
-		if (peer != NULL && peer->conn == NULL && !peer->resuming) {
-			hm_timer_stop(router->loop, &peer->retry);
-			return peer;
-		}
-		/* Crossing dials: each side sends over the one it dialed. */
-		peer = peer_new(
-		    router, peer == NULL ? PEER_HOST : PEER_CROSS, "", g->addr);
-	} else {
-		peer = peer_find(router, g->name, strlen(g->name));
-		if (peer != NULL && peer->reserved && peer->conn == NULL &&
-		    g->kind == HM_HELLO_BOOT)
-			return peer;
-		if (peer != NULL || find_local_name(router, g->name)) {
-			(void)hm_fail_kind(err, HM_ERR_EXISTS, EEXIST,
-			    "proc '%s' already exists", g->name);
-			return NULL;
-		}
-		peer = peer_new(router, PEER_NAME, g->name, "");
+	if (g->kind == HM_HELLO_HOST)
+		return cross_greet(router, g->addr, peer, err);
+	old = peer_find(router, g->name, strlen(g->name));
+	if (old != NULL && old->reserved && old->conn == NULL &&
+	    g->kind == HM_HELLO_BOOT) {
+		*peer = old;
+		return 0;
 	}
-	if (peer == NULL)
-		(void)hm_fail(err, ENOMEM, "no memory");
-	return peer;
+	if (old != NULL || find_local_name(router, g->name))
+		return hm_fail_kind(err, HM_ERR_EXISTS, EEXIST,
+		    "proc '%s' already exists", g->name);
+	*peer = peer_new(router, PEER_NAME, g->name, "");
+	return *peer == NULL ? hm_fail(err, ENOMEM, "no memory") : 0;
+}
+
+/* Which peer has greeted; *resume: over a new connection.  As peer_for. */
+static int
+who_greets(struct conn *conn, const struct hm_hello *hello, struct peer **peer,
+    bool *resume, struct hm_error *err)
+{
+	struct hm_router *router = conn->owner;
+	struct router_greeting g;
+
+	*resume = hello->kind == HM_HELLO_RESUME;
+	if (*resume && (router->closing || conn->transport != HM_TRANSPORT_TCP))
+		return hm_fail_kind(err, HM_ERR_DENIED, ESTALE,
+		    "%s resumes nothing", router_id(router));
+	if (!*resume && (read_greeting(&g, conn, hello, err) == -1 ||
+			    may_greet(router, &g, err) == -1))
+		return -1;
+	if (!*resume)
+		return peer_for(router, &g, peer, err);
+	*peer = peer_of_session(router, hello, err);
+	return *peer == NULL ? -1 : 0;
 }
 
 static int
 greeted(struct conn *conn, const struct hm_hello *hello, struct hm_error *err)
 {
 	struct hm_router *router = conn->owner;
-	struct router_greeting g;
 	struct hm_hello back;
-	struct peer *peer = NULL;
-	bool resume = hello->kind == HM_HELLO_RESUME;
+	struct peer *peer;
+	bool resume;
+	int who = who_greets(conn, hello, &peer, &resume, err);
 
-	if (resume && (router->closing || conn->transport != HM_TRANSPORT_TCP))
-		(void)hm_fail_kind(err, HM_ERR_DENIED, ESTALE,
-		    "%s resumes nothing", router_id(router));
-	else if (resume)
-		peer = peer_of_session(router, hello, err);
-	else if (read_greeting(&g, conn, hello, err) == 0 &&
-		 may_greet(router, &g, err) == 0)
-		peer = peer_for(router, &g, err);
-	if (peer == NULL) {
+	if (who == -1)
 		conn_refuse(conn, err);
-		return -1;
-	}
+	if (who != 0)
+		return who;
 	memset(&back, 0, sizeof back);
 	back.major = HM_WIRE_MAJOR;
 	back.minor = HM_WIRE_MINOR;

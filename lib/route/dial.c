@@ -104,7 +104,8 @@ dial_failed(struct peer *peer, const struct hm_error *err)
 	snprintf(peer->trouble, sizeof peer->trouble, "%.95s", err->text);
 	how.reason.p = peer->trouble;
 	how.reason.n = strlen(peer->trouble);
-	if (peer->now) {
+	/* Where dials have crossed the other one is there. */
+	if (peer->now && err->kind != HM_ERR_EXISTS) {
 		peer->now = false;
 		link_return_parked(
 		    &peer->link, &peer->link.park, HM_ENV_NOW, &how);
@@ -177,6 +178,10 @@ peer_over(struct peer *peer, const struct hm_error *err)
 		break;
 	default:
 		peer_end(peer, written, why);
+		peer = cross_second(router, name);
+		if (peer != NULL &&
+		    peer_find(router, name, strlen(name)) == NULL)
+			peer_promote(peer);
 	}
 }
 
@@ -185,10 +190,14 @@ peer_over(struct peer *peer, const struct hm_error *err)
 struct peer *
 start_anew(struct peer *peer, const struct hm_error *err)
 {
-	struct peer *fresh = peer_new(peer->router, PEER_HOST, "", peer->addr);
+	struct peer *fresh = cross_second(peer->router, peer->addr);
 
+	if (fresh != NULL)
+		peer_promote(fresh);
+	else
+		fresh = peer_new(peer->router, PEER_HOST, "", peer->addr);
 	if (fresh != NULL) {
-		fresh->now = peer->now;
+		fresh->now = fresh->now || peer->now;
 		link_move_parked(
 		    &peer->link, &fresh->link, &peer->home, &fresh->home);
 		outgoing_move(peer, fresh);
@@ -212,7 +221,11 @@ ended(struct conn *conn, const struct hm_error *err)
 		conn_bury(router, conn);
 	peer->conn = NULL;
 	if (open) {
-		if (!peer_suspend(peer, err))
+		/* Who dialed it and has come anew will not resume it. */
+		if (peer->kind == PEER_HOST && !peer->dialed && !peer->bye &&
+		    cross_second(router, peer->addr) != NULL)
+			(void)start_anew(peer, err);
+		else if (!peer_suspend(peer, err))
 			peer_over(peer, err);
 		return;
 	}

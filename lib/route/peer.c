@@ -70,6 +70,19 @@ enter(struct hm_router *router, struct peer *peer)
 	*bucket = peer;
 }
 
+void
+peer_promote(struct peer *peer)
+{
+	struct hm_router *router = peer->router;
+	struct peer **bucket =
+	    &router->names[hash(peer->addr, strlen(peer->addr))];
+
+	peer->kind = PEER_HOST;
+	peer->hash_next = *bucket;
+	*bucket = peer;
+	router->generation++;
+}
+
 static void
 leave(struct hm_router *router, struct peer *peer)
 {

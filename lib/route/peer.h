@@ -21,7 +21,7 @@
 enum peer_kind {
 	PEER_NAME,
 	PEER_HOST,
-	PEER_CROSS, /* a HOST that is only listened to: dials have crossed */
+	PEER_CROSS, /* a HOST that is only listened to: see cross.c */
 	PEER_UPLINK
 };
 
@@ -140,6 +140,7 @@ struct hm_router {
 	unsigned generation;
 	bool open_to_all, relay, sealed, closing, progress;
 	bool attaches;	   /* all goes to the uplink, or nowhere */
+	bool crossed;	   /* a greeting was put off */
 	uint32_t uid, pid; /* this process's: what it vouches for */
 	int reserve_fd;	   /* given up to refuse when descriptors run out */
 	/* home */
@@ -164,6 +165,8 @@ struct peer *peer_new(struct hm_router *router, enum peer_kind kind,
 struct peer *peer_find(
     const struct hm_router *router, const char *name, size_t len);
 void peer_free(struct peer *peer);
+/* A CROSS is the HOST from now on. */
+void peer_promote(struct peer *peer);
 /* The end of a peer for good: everything of it is settled, its name free. */
 void peer_end(struct peer *peer, enum hm_outcome written, const char *why);
 void peer_due(struct peer *peer, bool now);
@@ -194,6 +197,16 @@ int peer_resumed(struct peer *peer, struct conn *conn,
 /* The peer whose session that is, ready for a new connection; NULL: unknown. */
 struct peer *peer_of_session(struct hm_router *router,
     const struct hm_hello *hello, struct hm_error *err);
+
+/* cross.c */
+/* The peer that a greeting of the host at addr is for.  0; 1: that is to be
+ * seen later, cross_again asks; -1: refused. */
+int cross_greet(struct hm_router *router, const char *addr, struct peer **peer,
+    struct hm_error *err);
+/* The end of a turn: greetings that were put off are looked at again. */
+void cross_again(struct hm_router *router);
+/* The CROSS of that host, NULL: there is none. */
+struct peer *cross_second(const struct hm_router *router, const char *addr);
 
 /* accept.c */
 extern const struct conn_ops accept_conn_ops;

@@ -92,6 +92,7 @@ end_of_turn(void *arg)
 	char why[HM_ERROR_TEXT];
 	int i;
 
+	cross_again(router);
 	for (i = 0; i < TURN_ROUNDS; i++) {
 		home_deliver_returns(router);
 		if (router->progress)
