@@ -85,7 +85,7 @@ drive() {
 	drive resume
 }
 
-@test "cross: hosts that dial each other at the same time have one link" {
+@test "cross: hosts that dial each other have one link, also when an answer is lost" {
 	drive cross
 }
 

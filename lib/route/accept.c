@@ -163,8 +163,10 @@ who_greets(struct conn *conn, const struct hm_hello *hello, struct peer **peer,
 	if (!*resume && (read_greeting(&g, conn, hello, err) == -1 ||
 			    may_greet(router, &g, err) == -1))
 		return -1;
-	if (!*resume)
+	if (!*resume && (g.kind != HM_HELLO_HOST || !g.remote ||
+			    !session_known(router, hello)))
 		return peer_for(router, &g, peer, err);
+	*resume = true;
 	*peer = peer_of_session(router, hello, err);
 	return *peer == NULL ? -1 : 0;
 }
@@ -182,6 +184,8 @@ greeted(struct conn *conn, const struct hm_hello *hello, struct hm_error *err)
 		conn_refuse(conn, err);
 	if (who != 0)
 		return who;
+	if (!resume)
+		peer->given = peer->link.granted;
 	memset(&back, 0, sizeof back);
 	back.major = HM_WIRE_MAJOR;
 	back.minor = HM_WIRE_MINOR;
@@ -189,7 +193,7 @@ greeted(struct conn *conn, const struct hm_hello *hello, struct hm_error *err)
 	back.session = hello->session;
 	back.max_message = router->limits.max_message;
 	back.received = peer->link.received;
-	back.credit = peer->link.granted;
+	back.credit = peer->given;
 	back.addr.p = router_id(router);
 	back.addr.n = strlen(back.addr.p);
 	back.name.p = peer->name;

@@ -24,7 +24,8 @@ fill_hello(struct conn *conn, struct hm_hello *hello)
 	struct hm_router *router = peer->router;
 	const char *id = router_id(router);
 
-	if (!peer->resuming)
+	/* A dial that failed may have been taken: the same HELLO again. */
+	if (peer->session == 0)
 		(void)sys_random(&peer->session, sizeof peer->session);
 	hello->major = HM_WIRE_MAJOR;
 	hello->minor = HM_WIRE_MINOR;

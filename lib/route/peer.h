@@ -78,6 +78,7 @@ struct peer {
 	struct conn *conn;
 	uint32_t uid, pid;
 	uint64_t session;
+	uint64_t given; /* the credit that our greeting granted */
 	struct passage *passages;
 	size_t npassages;
 	struct last *last;
@@ -194,6 +195,9 @@ void peer_give_up(struct peer *peer);
 /* The session goes on over conn. */
 int peer_resumed(struct peer *peer, struct conn *conn,
     const struct hm_hello *hello, struct hm_error *err);
+/* Did that session begin here? */
+bool session_known(
+    const struct hm_router *router, const struct hm_hello *hello);
 /* The peer whose session that is, ready for a new connection; NULL: unknown. */
 struct peer *peer_of_session(struct hm_router *router,
     const struct hm_hello *hello, struct hm_error *err);

@@ -5,6 +5,9 @@
  * greets with the session's number and how many records it has; the answer
  * says the same of the other direction, and each side sends the rest.  A link
  * that said BYE, broke the protocol, or is a Unix link is over instead.
+ *
+ * Where the first answer was lost the dialer does not know that the session has
+ * begun: it says the same HELLO again, and that resumes from the beginning.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -98,16 +101,34 @@ peer_resumed(struct peer *peer, struct conn *conn, const struct hm_hello *hello,
 	return 0;
 }
 
+static struct peer *
+find(const struct hm_router *router, uint64_t session)
+{
+	struct peer *peer = router->peers;
+
+	while (peer != NULL &&
+	       (peer->session != session || !peer->link.keep || peer->dialed))
+		peer = peer->next;
+	return peer;
+}
+
+bool
+session_known(const struct hm_router *router, const struct hm_hello *hello)
+{
+	return find(router, hello->session) != NULL;
+}
+
 struct peer *
 peer_of_session(struct hm_router *router, const struct hm_hello *hello,
     struct hm_error *err)
 {
-	struct peer *peer = router->peers;
+	struct peer *peer = find(router, hello->session);
 
-	while (peer != NULL && (peer->session != hello->session ||
-				   !peer->link.keep || peer->dialed))
-		peer = peer->next;
-	if (peer == NULL) {
+	/* A HELLO that comes again has not had its answer; when more has gone
+	 * over the link it is an old one. */
+	if (peer == NULL ||
+	    (hello->kind != HM_HELLO_RESUME &&
+		(peer->link.received > 0 || peer->link.acked > 0))) {
 		(void)hm_fail_kind(err, HM_ERR_DENIED, ESTALE,
 		    "session is not known any more");
 		return NULL;

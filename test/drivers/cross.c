@@ -1,6 +1,6 @@
 /*
- * Two hosts that dial each other at the same time have one link in the end, and
- * every message arrives.
+ * Two hosts that dial each other at the same time, or lose what a dial was
+ * answered, have one link in the end, and every message arrives.
  */
 #include "nodes.h"
 
@@ -132,6 +132,23 @@ one_greets(const struct plan *of, unsigned who)
 	end();
 }
 
+/* The host was reached, and has said much, when the connection broke. */
+static void
+answer_lost(const struct plan *of)
+{
+	begin(of);
+	node_post(0);
+	say_hello(0);
+	hear_hello(0);
+	node_post(1);
+	node_post(1);
+	wire_cut(&wires[0]);
+	node_post(0);
+	finish();
+	CHECK(nmessages == 4 && stays() == 0);
+	end();
+}
+
 /* A host that came back is heard before its last life is found dead. */
 static void
 came_back(const struct plan *of, unsigned dialed)
@@ -176,5 +193,6 @@ main(void)
 		came_back(&plans[i], 0);
 		came_back(&plans[i], 1);
 	}
+	answer_lost(&plans[2]);
 	return 0;
 }
