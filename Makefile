@@ -95,8 +95,8 @@ PROGRAMS = \
 DRIVERS = \
 	addr child cross envelope flow forged garbage id json lane limits link \
 	linked loop manager mutate ordered orphans output reader reap record \
-	registry resume route runner signal socket spawn status sys terminal \
-	text timer tree
+	registry resume route runner signal socket spawn states status sys \
+	terminal text timer tree
 FUZZERS = control envelope json link name pair record
 # With bench.c, which they have in common.
 BENCHES = bare booted filter keeper load payload redis relay

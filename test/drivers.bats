@@ -89,6 +89,10 @@ drive() {
 	drive cross
 }
 
+@test "states: whatever happens in whatever order, the promises of links hold" {
+	drive states
+}
+
 @test "registry: what a host remembers of its procs" {
 	drive registry
 }

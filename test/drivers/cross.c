@@ -59,24 +59,13 @@ hear_hello(size_t wire)
 static void
 finish(void)
 {
-	int ready[READY];
-	unsigned i;
-	bool again;
-
-	do {
-		again = false;
-		for (i = 0; i < plan->nodes; i++) {
-			while (node_ready(i, ready) > 0) {
-				node_step(i, ready[0]);
-				check_node(&nodes[i]);
-				again = true;
-			}
-		}
-		if (!again && !timers_run_out()) {
-			nodes_wait();
-			again = true;
-		}
-	} while (again);
+	nodes_settle();
+	while (!timers_run_out()) {
+		nodes_wait();
+		nodes_settle();
+	}
+	check_node(&nodes[0]);
+	check_node(&nodes[1]);
 	check_end();
 }
 

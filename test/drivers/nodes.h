@@ -23,9 +23,10 @@ struct plan {
 	unsigned posts[NODES];	  /* each to "to" */
 	unsigned to[NODES];
 	unsigned cuts, kills, early; /* how many of each at most */
-	bool row;  /* between the ends there is no way but over the second */
-	bool now;  /* messages are not to wait for a way */
-	bool late; /* what comes is settled in a step of its own */
+	bool row; /* between the ends there is no way but over the second */
+	bool attached; /* the second is a client of the first */
+	bool now;      /* messages are not to wait for a way */
+	bool late;     /* what comes is settled in a step of its own */
 	uint32_t size; /* of each message */
 };
 
@@ -170,13 +171,77 @@ on_greet(void *arg, struct router_greeting *greeting, struct hm_error *err)
 }
 
 static inline void
+on_gone(void *arg, const char *name, const char *why)
+{
+	struct node *node = arg;
+
+	router_unbind(node->router, name, why);
+}
+
+static inline void
+on_attached(void *arg, const char *name, const char *host_id,
+    const struct hm_error *err)
+{
+	(void)name;
+	(void)host_id;
+	if (talk && err != NULL)
+		printf(
+		    "    %u is not let in: %s\n", node_index(arg), err->text);
+}
+
+/* Where it is to be found. */
+static inline bool
+is_attached(unsigned i)
+{
+	return plan->attached && i == 1;
+}
+
+static inline void
+node_id(unsigned i, struct hm_id *id)
+{
+	hm_id_set(id, plan->where[is_attached(i) ? 0 : i],
+	    is_attached(i) ? "w" : "p", "a", 0, 0);
+}
+
+/* It serves its address. */
+static inline void
+node_serve(unsigned i)
+{
+	struct hm_router *router = nodes[i].router;
+	struct hm_addr addr, got;
+	struct hm_error err;
+
+	CHECK(hm_addr_parse(&addr, plan->where[i], 0, &err) == 0);
+	CHECK(router_serve(router, &addr, "", 0600, false, &got, &err) == 0);
+	CHECK(router_own(router, got.text) == 0);
+	router_relay(router);
+	if (plan->row && i != 1)
+		CHECK(router_route(
+			  router, plan->where[2 - i], plan->where[1]) == 0);
+}
+
+/* It is known at the first, under a name. */
+static inline void
+node_attach(unsigned i)
+{
+	struct hm_addr addr;
+	struct router_attach how = {&addr, HM_HELLO_ATTACH, "w", ""};
+	struct hm_error err;
+
+	CHECK(hm_addr_parse(&addr, plan->where[0], 0, &err) == 0);
+	if (router_attach(
+		nodes[i].router, &how, on_attached, &nodes[i], &err) == -1)
+		on_attached(&nodes[i], NULL, NULL, &err);
+}
+
+static inline void
 node_start(unsigned i)
 {
-	static const struct router_ops ops = {on_greet, NULL, NULL, NULL};
+	static const struct router_ops ops = {on_greet, NULL, on_gone, NULL};
 	struct node *node = &nodes[i];
 	struct hm_limits limits;
 	struct hm_error err;
-	struct hm_addr addr, got;
+	struct hm_id id;
 	unsigned life = node->life;
 
 	acting = i;
@@ -190,15 +255,13 @@ node_start(unsigned i)
 	hm_loop_set_log(node->loop, on_log, node);
 	node->router = router_new(node->loop, &limits, &ops, node, &err);
 	CHECK(node->router != NULL);
-	CHECK(hm_addr_parse(&addr, plan->where[i], 0, &err) == 0);
-	CHECK(router_serve(node->router, &addr, "", 0600, false, &got, &err) ==
-	      0);
-	CHECK(router_own(node->router, got.text) == 0);
-	router_relay(node->router);
-	if (plan->row && i != 1)
-		CHECK(router_route(node->router, plan->where[2 - i],
-			  plan->where[1]) == 0);
-	(void)snprintf(node->local.name, sizeof node->local.name, "p");
+	if (is_attached(i))
+		node_attach(i);
+	else
+		node_serve(i);
+	node_id(i, &id);
+	memcpy(node->local.name, id.proc, sizeof node->local.name);
+	memcpy(node->local.addr, id.addr, sizeof node->local.addr);
 	node->local.deliver = on_deliver;
 	node->local.progress = on_progress;
 	node->local.delivered = on_delivered;
@@ -217,7 +280,8 @@ node_kill(unsigned i)
 	while (node->nkept > 0)
 		router_settle(
 		    node->kept[--node->nkept], HM_REFUSED, "gone", "");
-	place_close(&places[i]);
+	if (!is_attached(i))
+		place_close(&places[i]);
 	router_remove_local(&node->local);
 	router_free(router);
 	hm_loop_free(node->loop);
@@ -293,6 +357,25 @@ nodes_wait(void)
 	node_step(first, -1);
 }
 
+/* Everybody does what there is to do now. */
+static inline void
+nodes_settle(void)
+{
+	int ready[READY];
+	unsigned i;
+	bool again;
+
+	do {
+		again = false;
+		for (i = 0; i < plan->nodes; i++) {
+			while (node_ready(i, ready) > 0) {
+				node_step(i, ready[0]);
+				again = true;
+			}
+		}
+	} while (again);
+}
+
 static inline void
 node_post(unsigned i)
 {
@@ -310,8 +393,8 @@ node_post(unsigned i)
 	for (k = 0; k < plan->size; k++)
 		payload[k] = (unsigned char)(nmessages + k);
 	acting = i;
-	hm_id_set(&from, plan->where[i], "p", "a", 0, 0);
-	hm_id_set(&to, plan->where[plan->to[i]], "p", "a", 0, 0);
+	node_id(i, &from);
+	node_id(plan->to[i], &to);
 	env = hm_envelope_new(&draft, payload, plan->size, &err);
 	CHECK(env != NULL);
 	memset(msg, 0, sizeof *msg);

@@ -190,13 +190,16 @@ sys_dial(const struct hm_addr *addr, struct hm_error *err)
 }
 
 static inline bool
-end_open(const struct wire *wire, int end)
+end_open(struct wire *wire, int end)
 {
-	return inode(wire->fd[end]) == wire->ino[end];
+	/* Closed once, it is another's when its number comes again. */
+	if (wire->ino[end] != 0 && inode(wire->fd[end]) != wire->ino[end])
+		wire->ino[end] = 0;
+	return wire->ino[end] != 0;
 }
 
 static inline bool
-wire_whole(const struct wire *wire)
+wire_whole(struct wire *wire)
 {
 	return !wire->cut && end_open(wire, 0) && end_open(wire, 1);
 }
