@@ -164,13 +164,13 @@ came_back(const struct plan *of, unsigned dialed)
 int
 main(void)
 {
+	static const char *const ab[] = {"unix:/a", "unix:/b"};
+	static const char *const ba[] = {"unix:/b", "unix:/a"};
+	static const char *const tcp[] = {"tcp:10.0.0.1:7", "tcp:10.0.0.2:7"};
 	static const struct plan plans[] = {
-	    {"unix", 2, {"unix:/a", "unix:/b"}, {0}, {1, 0}, .now = true,
-		.size = 100},
-	    {"xinu", 2, {"unix:/b", "unix:/a"}, {0}, {1, 0}, .now = true,
-		.size = 100},
-	    {"tcp", 2, {"tcp:10.0.0.1:7", "tcp:10.0.0.2:7"}, {0}, {1, 0},
-		.size = 2000},
+	    {"unix", 2, ab, {0}, {1, 0}, .now = true, .size = 100},
+	    {"xinu", 2, ba, {0}, {1, 0}, .now = true, .size = 100},
+	    {"tcp", 2, tcp, {0}, {1, 0}, .size = 2000},
 	};
 	static const unsigned lower[] = {0, 1, 0};
 	size_t i;

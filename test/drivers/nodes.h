@@ -19,7 +19,7 @@
 struct plan {
 	const char *name;
 	unsigned nodes;
-	const char *where[NODES]; /* their addresses */
+	const char *const *where; /* their addresses */
 	unsigned posts[NODES];	  /* each to "to" */
 	unsigned to[NODES];
 	unsigned cuts, kills, early; /* how many of each at most */
@@ -339,9 +339,9 @@ timers_run_out(void)
 	return true;
 }
 
-/* The clock goes to what is due first. */
-static inline void
-nodes_wait(void)
+/* Whose timer is due first. */
+static inline unsigned
+first_due(void)
 {
 	unsigned i, first = NODES;
 
@@ -351,6 +351,15 @@ nodes_wait(void)
 					   nodes[first].loop->timers[0]->due))
 			first = i;
 	}
+	return first;
+}
+
+/* The clock goes to what is due first. */
+static inline void
+nodes_wait(void)
+{
+	unsigned first = first_due();
+
 	CHECK(first < NODES);
 	if (nodes[first].loop->timers[0]->due > world_now)
 		world_now = nodes[first].loop->timers[0]->due;

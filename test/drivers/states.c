@@ -1,13 +1,15 @@
 /*
  * Every order in which things can happen to two or three nodes, as far as the
- * time goes: states [SECONDS], or states PLAN CHOICE... to see one of them.
+ * time goes: states [SECONDS [PLAN]], or states PLAN CHOICE... to see one of
+ * them.
  *
  * A schedule is a sequence of choices among what can happen next: a descriptor
  * is served, a message posted or settled, a connection cut, a node killed or
  * started, the clock goes to the next timer.  Since the state of a router
  * cannot be copied, each schedule begins at the beginning.  The one that always
  * takes the first choice comes first, then all that differ from it once, then
- * twice, and so on; a state that was seen is not gone on from.
+ * twice, and so on; a state that was seen is not gone on from.  A third of the
+ * time is for schedules that take every other choice at random: those get deep.
  */
 #include <time.h>
 
@@ -25,6 +27,8 @@ struct action {
 #define STEPS 1000
 #define SEEN ((size_t)1 << 22)
 #define PREFIXES ((size_t)1 << 20)
+#define NONE UINT32_MAX
+#define SHOWN (UINT32_MAX - 1)
 
 /* A schedule that is still to be tried: that of before up to a step, then
  * another choice.  Behind that it takes the first ones. */
@@ -34,53 +38,50 @@ struct prefix {
 	uint8_t choice;
 };
 
-#define TCP                                                          \
-	{                                                            \
-		"tcp:10.0.0.1:7", "tcp:10.0.0.2:7", "tcp:10.0.0.3:7" \
-	}
-#define UNIX                                    \
-	{                                       \
-		"unix:/a", "unix:/b", "unix:/c" \
-	}
+static const char *const tcp[] = {
+    "tcp:10.0.0.1:7", "tcp:10.0.0.2:7", "tcp:10.0.0.3:7"};
+static const char *const local[] = {"unix:/a", "unix:/b", "unix:/c"};
 
 static const struct plan plans[] = {
-    {"unix", 2, UNIX, {2, 2}, {1, 0}, .early = 1, .size = 100},
-    {"unix-now", 2, UNIX, {1, 1}, {1, 0}, .early = 1, .now = true, .size = 100},
-    {"unix-kill", 2, UNIX, {2, 2}, {1, 0}, .kills = 1, .early = 1, .late = true,
+    {"unix", 2, local, {2, 2}, {1, 0}, .early = 1, .size = 100},
+    {"unix-now", 2, local, {1, 1}, {1, 0}, .early = 1, .now = true,
 	.size = 100},
-    {"tcp", 2, TCP, {2, 2}, {1, 0}, .early = 1, .size = 100},
-    {"tcp-cut", 2, TCP, {2, 2}, {1, 0}, .cuts = 2, .late = true, .size = 100},
-    {"tcp-kill", 2, TCP, {2, 2}, {1, 0}, .cuts = 1, .kills = 1, .late = true,
+    {"unix-kill", 2, local, {2, 2}, {1, 0}, .kills = 1, .early = 1,
+	.late = true, .size = 100},
+    {"tcp", 2, tcp, {2, 2}, {1, 0}, .early = 1, .size = 100},
+    {"tcp-cut", 2, tcp, {2, 2}, {1, 0}, .cuts = 2, .early = 1, .late = true,
 	.size = 100},
-    {"tcp-kills", 2, TCP, {1, 1}, {1, 0}, .kills = 2, .early = 1, .late = true,
+    {"tcp-kill", 2, tcp, {2, 2}, {1, 0}, .cuts = 1, .kills = 1, .early = 1,
+	.late = true, .size = 100},
+    {"tcp-kills", 2, tcp, {1, 1}, {1, 0}, .kills = 2, .early = 1, .late = true,
 	.size = 100},
-    {"large-cut", 2, TCP, {1, 1}, {1, 0}, .cuts = 1, .size = 20000},
-    {"large-kill", 2, UNIX, {1, 1}, {1, 0}, .kills = 1, .size = 20000},
-    {"credit-cut", 2, TCP, {4, 1}, {1, 0}, .cuts = 1, .late = true,
+    {"large-cut", 2, tcp, {1, 1}, {1, 0}, .cuts = 1, .size = 20000},
+    {"large-kill", 2, local, {1, 1}, {1, 0}, .kills = 1, .size = 20000},
+    {"credit-cut", 2, tcp, {4, 1}, {1, 0}, .cuts = 1, .early = 1, .late = true,
 	.size = 1500},
-    {"row", 3, TCP, {2, 0, 2}, {2, 0, 0}, .row = true, .cuts = 1, .late = true,
+    {"row", 3, tcp, {2, 0, 2}, {2, 0, 0}, .row = true, .cuts = 1, .late = true,
 	.size = 100},
-    {"row-kill", 3, UNIX, {2, 0, 2}, {2, 0, 0}, .row = true, .kills = 1,
+    {"row-kill", 3, local, {2, 0, 2}, {2, 0, 0}, .row = true, .kills = 1,
 	.late = true, .size = 100},
-    {"row-large", 3, TCP, {1, 0, 1}, {2, 0, 0}, .row = true, .cuts = 1,
+    {"row-large", 3, tcp, {1, 0, 1}, {2, 0, 0}, .row = true, .cuts = 1,
 	.kills = 1, .size = 20000},
-    {"attached-cut", 2, TCP, {2, 2}, {1, 0}, .attached = true, .cuts = 2,
-	.late = true, .size = 100},
-    {"attached-large", 2, TCP, {1, 1}, {1, 0}, .attached = true, .cuts = 1,
+    {"attached-cut", 2, tcp, {2, 2}, {1, 0}, .attached = true, .cuts = 2,
+	.early = 2, .late = true, .size = 100},
+    {"attached-large", 2, tcp, {1, 1}, {1, 0}, .attached = true, .cuts = 1,
 	.size = 20000},
-    {"attached-kill", 2, UNIX, {2, 2}, {1, 0}, .attached = true, .kills = 1,
+    {"attached-kill", 2, local, {2, 2}, {1, 0}, .attached = true, .kills = 1,
 	.late = true, .size = 100},
-    {"attached-lost", 2, TCP, {1, 1}, {1, 0}, .attached = true, .cuts = 1,
+    {"attached-lost", 2, tcp, {1, 1}, {1, 0}, .attached = true, .cuts = 1,
 	.kills = 1, .size = 100},
-    {"ring", 3, TCP, {1, 1, 1}, {1, 2, 0}, .early = 1, .size = 100},
-    {"ring-cut", 3, TCP, {1, 1, 1}, {1, 2, 0}, .cuts = 1, .size = 100},
+    {"ring", 3, tcp, {1, 1, 1}, {1, 2, 0}, .early = 1, .size = 100},
+    {"ring-cut", 3, tcp, {1, 1, 1}, {1, 2, 0}, .cuts = 1, .size = 100},
 };
 #define PLANS (sizeof plans / sizeof plans[0])
 
 static struct prefix *prefixes;
 static size_t nprefixes, next_prefix;
 static uint64_t *seen, nseen;
-static uint64_t schedules, states, steps;
+static uint64_t schedules, walks, states, steps;
 static uint8_t choices[STEPS];
 static size_t nchoices;
 static unsigned cuts_left, kills_left, early_left;
@@ -116,6 +117,16 @@ add_served(struct action *all, size_t *n, unsigned i)
 		add(all, n, SERVE, i, fds[k]);
 }
 
+/* A node that stands still for so long that a session is over may lose
+ * messages where connections break. */
+static bool
+may_be_early(void)
+{
+	uint64_t due = nodes[first_due()].loop->timers[0]->due;
+
+	return early_left > 0 && (plan->cuts == 0 || due < world_now + 1000);
+}
+
 /* What can happen now; the first is what happens where all goes well.  0: it is
  * over. */
 static size_t
@@ -140,7 +151,7 @@ actions(struct action *all)
 			add(all, &n, START, (unsigned)i, 0);
 	}
 	sure = n;
-	if (!timers_run_out() && (n == 0 || early_left > 0))
+	if (!timers_run_out() && (n == 0 || may_be_early()))
 		add(all, &n, WAIT, 0, sure > 0);
 	if (n == 0)
 		return 0;
@@ -372,6 +383,14 @@ read_prefix(uint32_t which, uint8_t *to)
 	return n;
 }
 
+static size_t
+choose(size_t n)
+{
+	return check_random(2) == 0 ? 0 : check_random((unsigned)n);
+}
+
+/* The schedule of a prefix, or (NONE) one at random, or (SHOWN) only what was
+ * given. */
 static void
 run(uint32_t which, const uint8_t *given, size_t ngiven)
 {
@@ -380,13 +399,17 @@ run(uint32_t which, const uint8_t *given, size_t ngiven)
 
 	begin();
 	while ((n = actions(all)) > 0) {
-		if (nchoices >= ngiven && prefixes != NULL) {
+		if (which == NONE) {
+			(void)known(state());
+		} else if (nchoices >= ngiven && which != SHOWN) {
 			if (known(state()))
 				break;
 			put_off(which, n);
 		}
 		PROMISE(nchoices < STEPS); /* it ends */
 		i = nchoices < ngiven ? given[nchoices] : 0;
+		if (which == NONE)
+			i = choose(n);
 		choices[nchoices++] = (uint8_t)i;
 		PROMISE(i < n);
 		act(&all[i]);
@@ -396,7 +419,6 @@ run(uint32_t which, const uint8_t *given, size_t ngiven)
 		}
 	}
 	steps += nchoices;
-	schedules++;
 	if (n == 0)
 		check_end();
 	end();
@@ -413,24 +435,41 @@ clock_now(void)
 
 /* All schedules of a plan that there is time for. */
 static void
-explore(double until)
+explore(double seconds)
 {
+	double begun = clock_now();
 	uint8_t given[STEPS];
 	size_t n;
 
-	schedules = states = steps = 0;
+	schedules = walks = states = steps = 0;
 	nprefixes = 1; /* the first is all zeros */
 	for (next_prefix = 0; next_prefix < nprefixes; next_prefix++) {
-		if (clock_now() > until)
+		if (clock_now() > begun + seconds * 2 / 3)
 			break;
 		n = read_prefix((uint32_t)next_prefix, given);
 		run((uint32_t)next_prefix, given, n);
+		schedules++;
 	}
-	printf("%s: %llu schedules, %llu states, %llu steps%s\n", plan->name,
-	    (unsigned long long)schedules, (unsigned long long)states,
-	    (unsigned long long)steps,
-	    next_prefix == nprefixes && nprefixes < PREFIXES ? ", all there are"
-							     : "");
+	for (; clock_now() < begun + seconds; walks++)
+		run(NONE, NULL, 0);
+	printf("%s: %llu schedules%s, %llu at random; %llu states, %llu "
+	       "steps\n",
+	    plan->name, (unsigned long long)schedules,
+	    next_prefix == nprefixes && nprefixes < PREFIXES
+		? " (all there are)"
+		: "",
+	    (unsigned long long)walks, (unsigned long long)states,
+	    (unsigned long long)steps);
+}
+
+static const struct plan *
+find_plan(const char *name)
+{
+	const struct plan *of = plans;
+
+	for (; strcmp(of->name, name) != 0; of++)
+		CHECK(of < plans + PLANS - 1);
+	return of;
 }
 
 static int
@@ -439,32 +478,34 @@ show(int argc, char *argv[])
 	uint8_t given[STEPS];
 	int i;
 
-	for (plan = plans; strcmp(plan->name, argv[1]) != 0; plan++)
-		CHECK(plan < plans + PLANS - 1);
+	plan = find_plan(argv[1]);
 	CHECK(argc - 2 <= STEPS);
 	for (i = 2; i < argc; i++)
 		given[i - 2] = (uint8_t)strtoul(argv[i], NULL, 10);
 	talk = true;
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	run(0, given, (size_t)argc - 2);
+	run(SHOWN, given, (size_t)argc - 2);
 	return 0;
 }
 
 int
 main(int argc, char *argv[])
 {
-	double seconds = argc > 1 ? strtod(argv[1], NULL) : 5, begun;
-	size_t i;
+	double seconds = argc > 1 ? strtod(argv[1], NULL) : 8;
+	size_t i, first = 0, n = PLANS;
 
 	if (argc > 1 && seconds == 0)
 		return show(argc, argv);
+	if (argc > 2) {
+		first = (size_t)(find_plan(argv[2]) - plans);
+		n = 1;
+	}
 	prefixes = calloc(PREFIXES, sizeof *prefixes);
 	seen = calloc(SEEN, sizeof *seen);
 	CHECK(prefixes != NULL && seen != NULL);
-	begun = clock_now();
-	for (i = 0; i < PLANS; i++) {
-		plan = &plans[i];
-		explore(begun + seconds * (double)(i + 1) / (double)PLANS);
+	for (i = 0; i < n; i++) {
+		plan = &plans[first + i];
+		explore(seconds / (double)n);
 	}
 	free(prefixes);
 	free(seen);
