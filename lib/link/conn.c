@@ -300,6 +300,17 @@ conn_refuse(struct conn *conn, const struct hm_error *err)
 		conn_leave(conn, LEAVE_MS);
 }
 
+/* Whoever dialed has closed it again.  Its greeting may be older than what came
+ * over others since: it is none. */
+static bool
+has_gone(const struct conn *conn)
+{
+	char byte;
+	ssize_t n = recv(conn->watch.fd, &byte, 1, MSG_PEEK);
+
+	return n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR);
+}
+
 /* The greeting stands at p, or a part of it: bytes used, 0, or -1. */
 static long
 take_greeting(
@@ -326,6 +337,8 @@ take_greeting(
 		return hm_fail(err, EPROTO, "peer does not greet");
 	if (hm_hello_read(&hello, body, rec.len, err) == -1)
 		return -1;
+	if (conn->state == CONN_ACCEPTED && has_gone(conn))
+		return hm_fail(err, ECONNRESET, "peer has gone");
 	got = conn->ops->greeted(conn, &hello, err);
 	if (got != 0)
 		return got == 1 ? 0 : -1;

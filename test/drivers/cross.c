@@ -131,7 +131,7 @@ answer_lost(const struct plan *of)
 	hear_hello(0);
 	node_post(1);
 	node_post(1);
-	wire_cut(&wires[0]);
+	wire_cut(&wires[0], true);
 	node_post(0);
 	finish();
 	CHECK(nmessages == 4 && stays() == 0);
@@ -161,6 +161,28 @@ came_back(const struct plan *of, unsigned dialed)
 	end();
 }
 
+/* Its greeting is read when the connection of its next life breaks. */
+static void
+old_greeting(const struct plan *of)
+{
+	begin(of);
+	node_post(1);
+	say_hello(0);
+	node_step(0, places[0].fd);
+	node_kill(1);
+	node_start(1);
+	node_post(1);
+	say_hello(1);
+	hear_hello(1);
+	node_post(0);
+	wire_cut(&wires[1], true);
+	node_step(0, wires[1].fd[1]);
+	node_step(0, wires[0].fd[1]);
+	finish();
+	CHECK(nmessages == 3 && messages[2].how == HM_DELIVERED);
+	end();
+}
+
 int
 main(void)
 {
@@ -183,5 +205,6 @@ main(void)
 		came_back(&plans[i], 1);
 	}
 	answer_lost(&plans[2]);
+	old_greeting(&plans[2]);
 	return 0;
 }

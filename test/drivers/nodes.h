@@ -184,6 +184,10 @@ on_attached(void *arg, const char *name, const char *host_id,
 {
 	(void)name;
 	(void)host_id;
+	/* It may have been let in, as far as its host knows: its link is lost,
+	 * with what was written to it. */
+	if (err != NULL)
+		deaths++;
 	if (talk && err != NULL)
 		printf(
 		    "    %u is not let in: %s\n", node_index(arg), err->text);

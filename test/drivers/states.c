@@ -20,7 +20,7 @@ enum what { SERVE, TAKE, POST, START, WAIT, CUT, KILL };
 struct action {
 	enum what what;
 	unsigned node;
-	int arg; /* SERVE: the descriptor, CUT: the wire */
+	int arg; /* SERVE: the descriptor; CUT: the wire, and node: lost? */
 };
 
 #define ACTIONS 64
@@ -74,6 +74,14 @@ static const struct plan plans[] = {
     {"attached-lost", 2, tcp, {1, 1}, {1, 0}, .attached = true, .cuts = 1,
 	.kills = 1, .size = 100},
     {"ring", 3, tcp, {1, 1, 1}, {1, 2, 0}, .early = 1, .size = 100},
+    {"wild", 2, tcp, {3, 3}, {1, 0}, .cuts = 3, .kills = 2, .early = 3,
+	.late = true, .size = 1500},
+    {"wild-row", 3, tcp, {3, 0, 3}, {2, 0, 0}, .row = true, .cuts = 2,
+	.kills = 2, .early = 3, .late = true, .size = 1500},
+    {"wild-large", 2, tcp, {2, 2}, {1, 0}, .cuts = 2, .kills = 1, .early = 2,
+	.size = 20000},
+    {"wild-attached", 2, tcp, {3, 3}, {1, 0}, .attached = true, .cuts = 3,
+	.kills = 2, .early = 3, .late = true, .size = 1500},
     {"ring-cut", 3, tcp, {1, 1, 1}, {1, 2, 0}, .cuts = 1, .size = 100},
 };
 #define PLANS (sizeof plans / sizeof plans[0])
@@ -156,8 +164,10 @@ actions(struct action *all)
 	if (n == 0)
 		return 0;
 	for (i = 0; i < nwires && cuts_left > 0; i++) {
-		if (wire_whole(&wires[i]))
+		if (wire_whole(&wires[i])) {
+			add(all, &n, CUT, 1, (int)i);
 			add(all, &n, CUT, 0, (int)i);
+		}
 	}
 	for (i = 0; i < plan->nodes && kills_left > 0; i++) {
 		if (nodes[i].router != NULL) {
@@ -176,7 +186,7 @@ kill_node(unsigned i, bool lost)
 
 	for (k = 0; k < nwires && lost; k++) {
 		if (wires[k].node[0] == i || wires[k].node[1] == i)
-			wire_cut(&wires[k]);
+			wire_cut(&wires[k], true);
 	}
 	kills_left--;
 	deaths++;
@@ -214,7 +224,7 @@ act(const struct action *a)
 		break;
 	case CUT:
 		cuts_left--;
-		wire_cut(&wires[a->arg]);
+		wire_cut(&wires[a->arg], a->node != 0);
 		break;
 	case KILL:
 		kill_node(a->node, a->arg != 0);
@@ -389,6 +399,31 @@ choose(size_t n)
 	return check_random(2) == 0 ? 0 : check_random((unsigned)n);
 }
 
+static void
+say_links(void)
+{
+	static const char *const at[] = {
+	    "dialing", "greeting", "accepted", "open", "leaving", "closed"};
+	const struct peer *peer;
+	unsigned i;
+
+	for (i = 0; talk && i < plan->nodes; i++) {
+		if (nodes[i].router == NULL)
+			continue;
+		for (peer = nodes[i].router->peers; peer != NULL;
+		     peer = peer->next)
+			printf("    %u: link of %s%s, %s%s%s, session %04x\n",
+			    i,
+			    peer->kind == PEER_NAME ? peer->name : peer->addr,
+			    peer->kind == PEER_CROSS ? " (second)" : "",
+			    peer->conn == NULL ? "no connection"
+					       : at[peer->conn->state],
+			    peer->dialed ? ", dialed" : "",
+			    peer->resuming ? ", to be resumed" : "",
+			    (unsigned)(peer->session & 0xffff));
+	}
+}
+
 /* The schedule of a prefix, or (NONE) one at random, or (SHOWN) only what was
  * given. */
 static void
@@ -413,6 +448,7 @@ run(uint32_t which, const uint8_t *given, size_t ngiven)
 		choices[nchoices++] = (uint8_t)i;
 		PROMISE(i < n);
 		act(&all[i]);
+		say_links();
 		for (i = 0; i < plan->nodes; i++) {
 			if (nodes[i].router != NULL)
 				check_node(&nodes[i]);

@@ -204,14 +204,14 @@ wire_whole(struct wire *wire)
 	return !wire->cut && end_open(wire, 0) && end_open(wire, 1);
 }
 
-/* It breaks: what is on its way is lost in both directions. */
+/* It breaks; lost: with what is on its way in both directions. */
 static inline void
-wire_cut(struct wire *wire)
+wire_cut(struct wire *wire, bool lost)
 {
 	char bytes[4096];
 	int i;
 
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < 2 && lost; i++) {
 		while (end_open(wire, i) &&
 		       recv(wire->fd[i], bytes, sizeof bytes, MSG_DONTWAIT) > 0)
 			continue;
