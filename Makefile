@@ -94,9 +94,9 @@ PROGRAMS = \
 	msg-send msg-call msg-recv
 DRIVERS = \
 	addr child cross envelope flow forged garbage id json lane limits link \
-	linked loop manager mutate ordered orphans output reader reap record \
-	registry resume route runner signal socket spawn states status sys \
-	terminal text timer tree
+	linked loop manager mutate ordered orphans output proxy reader reap \
+	record registry resume route runner settled signal socket spawn states \
+	status sys terminal text timer tree
 FUZZERS = control envelope json link name pair record
 # With bench.c, which they have in common.
 BENCHES = bare booted filter keeper load payload redis relay

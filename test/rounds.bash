@@ -1,5 +1,5 @@
 # What the scripts that go round have in common (soak-left, soak-races,
-# soak-flow): a directory and a host of their own, a tag by which all that
+# soak-settled, soak-flow): a directory and a host of their own, a tag by which all that
 # belongs to them is found, deadlines, and the loop.  The one that sources this
 # sets ROWS (and in OWN_HOST those that start their hosts themselves), defines
 # row_NAME for each, and calls "rounds".  What belongs to it carries LEFT=<tag>
