@@ -37,6 +37,10 @@ settled() {
 	matches "$output" ' [1-9][0-9]* (unknown|not sent|timed out)'
 }
 
+@test "a receiver or its host stopped: what has timed out is not delivered" {
+	MESSAGES=10000 settled -n 3 stopped
+}
+
 @test "a TCP link cut 30 times, at any byte: all is delivered, in order, once" {
 	MESSAGES=2000 settled -n 2 cut
 	matches "$output" ' 0 unknown, 0 not sent, 0 timed out'
