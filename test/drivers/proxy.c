@@ -61,11 +61,13 @@ noise(uint64_t n)
 	return (state >> 33) % n;
 }
 
-/* How far it is to the next cut. */
+/* How far it is to the next cut; the first is not so soon, who attaches has but
+ * one dial. */
 static void
 next_cut(void)
 {
-	left = noise(4) == 0 ? noise(400) + 1 : every / 2 + noise(every) + 1;
+	left = done > 0 && noise(4) == 0 ? noise(400) + 1
+					 : every / 2 + noise(every) + 1;
 	if (done == cuts)
 		left = UINT64_MAX;
 }
