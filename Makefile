@@ -57,7 +57,7 @@ LIB = \
 	lib/link/chunk.c lib/link/conn.c lib/link/lane.c \
 	lib/link/ledger.c lib/link/link.c \
 	lib/link/link_in.c lib/link/link_own.c lib/link/parked.c \
-	lib/link/queue.c lib/link/refusal.c \
+	lib/link/queue.c lib/link/refusal.c lib/link/silence.c \
 	lib/route/accept.c lib/route/cross.c lib/route/dial.c lib/route/flow.c \
 	lib/route/forward.c \
 	lib/route/home.c lib/route/limits.c lib/route/names.c \

@@ -46,6 +46,16 @@ int sys_dial(const struct hm_addr *addr, struct hm_error *err);
 int sys_connected(int fd);
 /* NODELAY and keepalive (15 s) for TCP, nothing for Unix. */
 void sys_tune(int fd, enum hm_transport transport);
+/*
+ * What TCP knows of bytes that were written and that the peer's machine has not
+ * acknowledged.  1; 0: there are none; -1: this system does not say.
+ */
+struct sys_pending {
+	uint64_t heard;	    /* ms since anything was acknowledged */
+	unsigned in_flight; /* segments; 0: the window is closed */
+	unsigned probes;    /* of that window, unanswered in a row */
+};
+int sys_pending(int fd, struct sys_pending *pending);
 /* uid and pid of a Unix peer; 0 or -1 (then uid HM_UID_UNKNOWN, pid 0). */
 int sys_peer(int fd, uint32_t *uid, uint32_t *pid);
 /* The directory of default sockets: $XDG_RUNTIME_DIR/hostmux or

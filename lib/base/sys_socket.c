@@ -9,6 +9,9 @@
 #ifdef __linux__
 #define _GNU_SOURCE
 #endif
+#ifdef __linux__
+#include <sys/ioctl.h>
+#endif
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -220,6 +223,28 @@ sys_tune(int fd, enum hm_transport transport)
 		(void)setsockopt(
 		    fd, IPPROTO_TCP, TCP_KEEPCNT, &tries, sizeof tries);
 	}
+#endif
+}
+
+int
+sys_pending(int fd, struct sys_pending *pending)
+{
+#ifdef __linux__
+	struct tcp_info info;
+	socklen_t len = sizeof info;
+	int bytes = 0;
+
+	if (ioctl(fd, TIOCOUTQ, &bytes) == -1 ||
+	    getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == -1)
+		return -1;
+	pending->heard = info.tcpi_last_ack_recv;
+	pending->in_flight = info.tcpi_unacked;
+	pending->probes = info.tcpi_probes;
+	return bytes > 0;
+#else
+	(void)fd;
+	(void)pending;
+	return -1;
 #endif
 }
 

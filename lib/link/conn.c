@@ -17,6 +17,7 @@
 #include "base/sys.h"
 #include "link/conn.h"
 #include "link/refusal.h"
+#include "link/silence.h"
 
 #define READ_MAX ((size_t)128 * 1024)
 #define WRITE_IOV 64
@@ -91,10 +92,40 @@ conn_fail(struct conn *conn, int code, const char *what)
 }
 
 static void
+check_silence(struct conn *conn)
+{
+	int fd = conn->watch.fd;
+
+	switch (silence_check(fd, conn->watched, hm_loop_now(conn->loop))) {
+	case 1:
+		(void)hm_timer_start(conn->loop, &conn->timer, SILENCE_STEP_MS);
+		break;
+	case -1:
+		conn_fail(conn, ETIMEDOUT, "its machine is silent");
+		break;
+	}
+}
+
+static void
+watch_silence(struct conn *conn)
+{
+	if (conn->transport != HM_TRANSPORT_TCP || conn->state != CONN_OPEN ||
+	    hm_timer_running(&conn->timer))
+		return;
+	conn->watched = hm_loop_now(conn->loop);
+	(void)hm_timer_start(conn->loop, &conn->timer, SILENCE_STEP_MS);
+}
+
+static void
 on_timer(void *arg)
 {
 	struct conn *conn = arg;
 	struct hm_error err;
+
+	if (conn->state == CONN_OPEN) {
+		check_silence(conn);
+		return;
+	}
 
 	(void)hm_fail(&err, ETIMEDOUT,
 	    conn->state == CONN_LEAVING ? "peer does not leave"
@@ -231,6 +262,7 @@ write_link(struct conn *conn)
 		if (n == -1)
 			return errno == EAGAIN ? 0 : -1;
 		link_wrote(conn->link, (size_t)n);
+		watch_silence(conn);
 	}
 }
 

@@ -50,7 +50,8 @@ struct conn {
 	struct chunk_arena *arena;
 	struct link *link; /* NULL until open */
 	struct hm_watch watch;
-	struct hm_timer timer; /* greeting, leaving */
+	struct hm_timer timer; /* greeting, leaving, silence */
+	uint64_t watched;      /* for silence since then */
 	enum conn_state state;
 	enum hm_transport transport;
 	uint32_t uid, pid;
