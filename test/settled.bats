@@ -37,6 +37,13 @@ settled() {
 	matches "$output" ' [1-9][0-9]* (unknown|not sent|timed out)'
 }
 
+@test "a machine that went dark, with messages on their way to it, is given up" {
+	# (dead machines used to be found by TCP's own patience: in 15 minutes)
+	[ "$(id -u)" -eq 0 ] || skip 'needs root, for network namespaces'
+	WAYS=dark settled -n 1 far
+	matches "$output" ' [1-9][0-9]* unknown'
+}
+
 @test "a receiver or its host stopped: what has timed out is not delivered" {
 	MESSAGES=10000 settled -n 3 stopped
 }
