@@ -54,7 +54,7 @@ LIB = \
 	lib/wire/head.c lib/wire/record.c \
 	lib/loop/epoll.c lib/loop/loop.c lib/loop/poll.c lib/loop/signal.c \
 	lib/loop/timer.c \
-	lib/link/chunk.c lib/link/conn.c lib/link/lane.c \
+	lib/link/chunk.c lib/link/conn.c lib/link/conn_in.c lib/link/lane.c \
 	lib/link/ledger.c lib/link/link.c \
 	lib/link/link_in.c lib/link/link_own.c lib/link/parked.c \
 	lib/link/queue.c lib/link/refusal.c lib/link/silence.c \

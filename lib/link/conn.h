@@ -85,4 +85,18 @@ void conn_flush(struct conn *conn);
 /* Everything is written, then end of file; reads to the peer's, at most ms. */
 void conn_leave(struct conn *conn, uint64_t ms);
 
+/* --- conn.c and conn_in.c */
+
+/* Who has been told why has so long to hear it and to close. */
+#define CONN_LEAVE_MS 1000
+
+/* It is over, which the owner is told. */
+void conn_end(struct conn *conn, const struct hm_error *err);
+/* The same, for "what: " and the words of an errno. */
+void conn_fail(struct conn *conn, int code, const char *what);
+/* Bytes that go before what the link has.  0, or -1 and ENOMEM. */
+int conn_say(struct conn *conn, const unsigned char *bytes, size_t len);
+/* Reads once and takes what is whole. */
+void conn_read(struct conn *conn);
+
 #endif

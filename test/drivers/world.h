@@ -98,6 +98,15 @@ sys_peer(int fd, uint32_t *uid, uint32_t *pid)
 	return 0;
 }
 
+/* Nothing is ever in flight. */
+int
+sys_pending(int fd, struct sys_pending *pending)
+{
+	(void)fd;
+	(void)pending;
+	return -1;
+}
+
 int
 sys_connected(int fd)
 {

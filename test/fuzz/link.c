@@ -92,7 +92,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct chunk_arena arena;
-	struct credit_pool pool = {1 << 20, 0};
+	struct credit_pool pool = {1 << 20, 0, 0};
 	struct hm_limits limits;
 	struct link link;
 
