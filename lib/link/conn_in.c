@@ -19,13 +19,18 @@
 #define READ_MAX ((size_t)128 * 1024)
 
 /* Whoever dialed has closed it again.  Its greeting may be older than what came
- * over others since: it is none. */
+ * over others since: where that could end a session it is none. */
 static bool
-has_gone(const struct conn *conn)
+has_gone(const struct conn *conn, const struct hm_hello *hello)
 {
 	char byte;
-	ssize_t n = recv(conn->watch.fd, &byte, 1, MSG_PEEK);
+	ssize_t n;
 
+	if (conn->state != CONN_ACCEPTED ||
+	    conn->transport != HM_TRANSPORT_TCP ||
+	    (hello->kind != HM_HELLO_HOST && hello->kind != HM_HELLO_RESUME))
+		return false;
+	n = recv(conn->watch.fd, &byte, 1, MSG_PEEK);
 	return n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR);
 }
 
@@ -55,7 +60,7 @@ take_greeting(
 		return hm_fail(err, EPROTO, "peer does not greet");
 	if (hm_hello_read(&hello, body, rec.len, err) == -1)
 		return -1;
-	if (conn->state == CONN_ACCEPTED && has_gone(conn))
+	if (has_gone(conn, &hello))
 		return hm_fail(err, ECONNRESET, "peer has gone");
 	got = conn->ops->greeted(conn, &hello, err);
 	if (got != 0)

@@ -592,7 +592,9 @@ try_one(const struct forgery *f, bool greeted)
 	say_number(&s, HM_REC_CREDIT, HM_CREDIT_ASK, 0);
 	say_bye(&s);
 	raw_say(&raw, &s);
-	raw_end(&raw);
+	/* A host's greeting with an end behind it is none. */
+	if (greeted || f->why == NULL)
+		raw_end(&raw);
 	while (raw_next(&raw)) {
 		if (raw.rec.type == HM_REC_CREDIT &&
 		    raw.rec.flags == HM_CREDIT_BACK)
