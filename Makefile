@@ -64,7 +64,11 @@ LIB = \
 	lib/route/outgoing.c lib/route/passage.c lib/route/peer.c \
 	lib/route/progress.c \
 	lib/route/resume.c lib/route/router.c lib/route/way.c \
-	lib/proc/actor.c lib/proc/agent.c lib/proc/call.c lib/proc/proc.c \
+	lib/proc/actor.c lib/proc/agent.c lib/proc/call.c lib/proc/client.c \
+	lib/proc/destroy.c lib/proc/end.c lib/proc/lookup.c lib/proc/mail.c \
+	lib/proc/mailbox.c lib/proc/port.c \
+	lib/proc/proc.c lib/proc/snapshot.c lib/proc/state.c \
+	lib/proc/supervise.c lib/proc/system.c \
 	lib/boot/boot.c lib/boot/bulk.c lib/boot/callback.c lib/boot/child.c \
 	lib/boot/enlist.c lib/boot/environment.c lib/boot/exec.c \
 	lib/boot/frames.c \
@@ -93,15 +97,15 @@ PROGRAMS = \
 	host-mux proc-spawn proc-boot proc-reap proc-stat \
 	msg-send msg-call msg-recv
 DRIVERS = \
-	addr child cross envelope flow forged garbage id json lane limits link \
-	linked loop manager mutate ordered orphans output proxy reader reap \
-	record registry resume route runner settled signal socket spawn states \
-	status sys terminal text timer tree
+	actor addr child clients cross destroy envelope flow forged garbage id \
+	json lane limits link linked loop manager mutate ordered orphans output \
+	proxy reader reap record registry resume route runner settled signal \
+	socket spawn states status supervise sys terminal text timer tree
 FUZZERS = control envelope json link name pair record
 # With bench.c, which they have in common.
 BENCHES = bare booted filter keeper load payload redis relay
 HEADERS = \
-	addr.h envelope.h error.h host.h hostmux.h id.h json.h limits.h \
+	actor.h addr.h envelope.h error.h host.h hostmux.h id.h json.h limits.h \
 	loop.h manager.h proc.h status.h text.h
 MAN1 = \
 	host-mux.1 msg-call.1 msg-recv.1 msg-send.1 proc-boot.1 proc-reap.1 \

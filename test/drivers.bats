@@ -140,3 +140,19 @@ drive() {
 @test "runner: the modes of proc-boot, with CMD and who asks it in one process" {
 	drive runner
 }
+
+@test "actor: made, found, given messages, in a tree, and ended" {
+	drive actor
+}
+
+@test "supervise: who hears of a failure, and what comes of it" {
+	drive supervise
+}
+
+@test "destroy: the ends that take time, and the end of all" {
+	drive destroy
+}
+
+@test "clients: driven by their callers, and receivers" {
+	drive clients
+}

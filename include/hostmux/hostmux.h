@@ -4,6 +4,7 @@
 
 #define HM_VERSION "0.1.0"
 
+#include <hostmux/actor.h>
 #include <hostmux/addr.h>
 #include <hostmux/envelope.h>
 #include <hostmux/error.h>

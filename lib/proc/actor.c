@@ -1,397 +1,385 @@
 /*
- * Actors, their mailboxes and ports.
+ * Actors: made, found, walked over and taken out, each in constant time.
  *
- * A message for an actor that is not paused is handled at once, in the turn it
- * came in; otherwise it waits in the mailbox, unsettled, and holds the credit
- * it came with, so that senders wait in the end.  A handler is never entered
- * twice: what comes while it runs waits too.
+ * The table is keyed by (name, index).  Its chains go through the actors, so
+ * making one needs no memory but its own, and the table grows with them; when
+ * it cannot grow, chains get longer.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sys.h"
 #include "proc/proc_private.h"
 
-static struct port **
-bucket(struct hm_proc *proc, uint64_t number)
+#define TABLE_MIN 16u
+
+static uint32_t
+hash_name(const char *name, size_t len)
 {
-	return &proc->ports[number % PORT_BUCKETS];
+	uint32_t hash = 2166136261u;
+
+	while (len-- > 0)
+		hash = (hash ^ (unsigned char)*name++) * 16777619u;
+	return hash;
 }
 
-struct port *
-port_find(struct hm_proc *proc, const struct hm_actor *actor, uint64_t number)
+static struct hm_actor **
+bucket(const struct hm_proc *proc, uint32_t hash, uint64_t index)
 {
-	struct port *port = *bucket(proc, number);
+	/* Indexes are in sequence: the high bits of the product are not. */
+	uint64_t key = (hash + index) * 0x9e3779b97f4a7c15u;
 
-	while (port != NULL && (port->number != number || port->actor != actor))
-		port = port->next;
-	return port;
-}
-
-static int
-port_add(struct hm_actor *actor, uint64_t number, hm_handler *handle, bool once)
-{
-	struct port **head = bucket(actor->proc, number);
-	struct port *port = malloc(sizeof *port);
-
-	if (port == NULL)
-		return -1;
-	port->actor = actor;
-	port->number = number;
-	port->handle = handle == NULL ? actor->handle : handle;
-	port->once = once;
-	port->next = *head;
-	*head = port;
-	return 0;
-}
-
-uint64_t
-hm_port_open(struct hm_actor *actor, hm_handler *handle, bool once)
-{
-	uint64_t number = actor->proc->next_port;
-
-	if (port_add(actor, number, handle, once) == -1)
-		return 0;
-	actor->proc->next_port++;
-	return number;
-}
-
-int
-hm_port_open_at(struct hm_actor *actor, uint64_t number, hm_handler *handle)
-{
-	if (number >= HM_PORT_FIRST ||
-	    port_find(actor->proc, actor, number) != NULL) {
-		errno = EINVAL;
-		return -1;
-	}
-	return port_add(actor, number, handle, false);
-}
-
-void
-hm_port_close(struct hm_actor *actor, uint64_t number)
-{
-	struct port **p = bucket(actor->proc, number), *port;
-
-	while (*p != NULL && ((*p)->number != number || (*p)->actor != actor))
-		p = &(*p)->next;
-	if ((port = *p) != NULL) {
-		*p = port->next;
-		free(port);
-	}
-}
-
-void
-hm_port_id(const struct hm_actor *actor, uint64_t number, struct hm_id *id)
-{
-	*id = actor->id;
-	id->depth = HM_ID_PORT;
-	id->port = number;
-}
-
-static const char *
-proc_text(const struct hm_proc *proc, char text[HM_ID_TEXT])
-{
-	return hm_id_print(&proc->id, text, HM_ID_TEXT);
-}
-
-/* Settles env as what the handler answered. */
-static void
-answer_for(struct hm_actor *actor, struct hm_envelope *env, int taken)
-{
-	char at[HM_ID_TEXT];
-
-	if (taken == HM_LATER)
-		return;
-	if (taken == HM_TAKEN)
-		router_settle(env, HM_DELIVERED, "", "");
-	else
-		router_settle(env, HM_REFUSED,
-		    actor->refusal[0] != '\0' ? actor->refusal : "refused",
-		    proc_text(actor->proc, at));
-	actor->refusal[0] = '\0';
-}
-
-/* The handler for env's port; once ports close before it runs, so that it may
- * open others. NULL: there is no such port. */
-static hm_handler *
-handler_for(struct hm_actor *actor, const struct hm_envelope *env)
-{
-	uint64_t number = hm_envelope_port(env);
-	struct port *port;
-	hm_handler *handle;
-
-	if (number == HM_PORT_DEFAULT)
-		return actor->handle;
-	port = port_find(actor->proc, actor, number);
-	if (port == NULL)
-		return NULL;
-	handle = port->handle;
-	if (port->once)
-		hm_port_close(actor, number);
-	return handle;
-}
-
-static void not_here(struct hm_proc *proc, struct hm_envelope *env,
-    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-
-static void
-not_here(struct hm_proc *proc, struct hm_envelope *env, const char *fmt, ...)
-{
-	char why[HM_ERROR_TEXT], at[HM_ID_TEXT];
-	va_list ap;
-
-	va_start(ap, fmt);
-	(void)vsnprintf(why, sizeof why, fmt, ap);
-	va_end(ap);
-	router_settle(env, HM_NOT_SENT, why, proc_text(proc, at));
-}
-
-/* false: the actor has ended over it. */
-static bool
-handle(struct hm_actor *actor, struct hm_envelope *env)
-{
-	struct hm_proc *proc = actor->proc;
-	hm_handler *fn = handler_for(actor, env);
-	int taken;
-
-	if (fn == NULL) {
-		not_here(proc, env, "no port %llu at %s,%s",
-		    (unsigned long long)hm_envelope_port(env), proc->id.proc,
-		    actor->id.actor);
-		return true;
-	}
-	actor->messages++;
-	actor->busy = true;
-	taken = fn(actor, env);
-	actor->busy = false;
-	answer_for(actor, env, taken);
-	return !actor->ended;
-}
-
-static void
-queue_up(struct hm_actor *actor, struct hm_envelope *env)
-{
-	env->next = NULL;
-	*actor->mailbox_end = env;
-	actor->mailbox_end = &env->next;
-	actor->waiting++;
-}
-
-static struct hm_actor *
-find_actor(struct hm_proc *proc, const char *name, size_t len, uint64_t index)
-{
-	struct hm_actor *actor;
-
-	for (actor = proc->actors; actor != NULL; actor = actor->next) {
-		if (!actor->ended && actor->id.index == index &&
-		    strlen(actor->id.actor) == len &&
-		    memcmp(actor->id.actor, name, len) == 0)
-			return actor;
-	}
-	return NULL;
+	return &proc->table[(key >> 32) & (proc->ntable - 1)];
 }
 
 struct hm_actor *
-hm_proc_actor(struct hm_proc *proc, const char *name)
+actor_find(struct hm_proc *proc, const char *name, size_t len, uint64_t index)
 {
-	return find_actor(proc, name, strlen(name), 0);
-}
-
-void
-proc_deliver(struct router_local *local, struct hm_envelope *env)
-{
-	struct hm_proc *proc = (struct hm_proc *)local;
 	struct hm_actor *actor;
-	struct hm_id dest;
 
-	env->owner = proc;
-	hm_envelope_dest(env, &dest);
-	actor = find_actor(proc, dest.actor, strlen(dest.actor), dest.index);
-	if (proc->dying) {
-		not_here(proc, env, "proc '%s' has ended", proc->id.proc);
-		return;
-	}
-	if (proc->early && (actor == NULL || proc->first != NULL)) {
-		env->next = NULL;
-		*proc->first_end = env;
-		proc->first_end = &env->next;
-		return;
-	}
-	if (actor == NULL) {
-		not_here(proc, env, "no actor '%s' in proc '%s'", dest.actor,
-		    proc->id.proc);
-		return;
-	}
-	queue_up(actor, env);
-	if (!actor->paused && !actor->busy)
-		hm_task_start(proc->loop, &proc->task);
+	if (proc->ntable == 0)
+		return NULL;
+	actor = *bucket(proc, hash_name(name, len), index);
+	while (actor != NULL &&
+	       (actor->index != index || actor->root->len != len ||
+		   memcmp(actor->root->id.actor, name, len) != 0))
+		actor = actor->chain;
+	return actor;
 }
 
-void
-proc_early_over(void *arg)
+static int
+table_grow(struct hm_proc *proc)
 {
-	struct hm_proc *proc = arg;
-	struct hm_envelope *env = proc->first, *next;
+	struct hm_actor **old = proc->table, **head, *actor, *next;
+	size_t i, n = proc->ntable;
 
-	proc->early = false;
-	proc->first = NULL;
-	for (; env != NULL; env = next) {
-		next = env->next;
-		env->next = NULL;
-		proc_deliver(&proc->local, env);
+	if (proc->nactors < n)
+		return 0;
+	proc->ntable = n == 0 ? TABLE_MIN : n * 2;
+	proc->table = calloc(proc->ntable, sizeof *proc->table);
+	if (proc->table == NULL) {
+		proc->table = old;
+		proc->ntable = n;
+		return n == 0 ? -1 : 0;
 	}
-}
-
-void
-proc_drain(void *arg)
-{
-	struct hm_proc *proc = arg;
-	struct hm_actor *actor, *next;
-	struct hm_envelope *env;
-	bool alive;
-
-	/* Handlers end actors and turn the loop: nothing is freed until the
-	 * outermost walk over the list is done. */
-	proc->draining++;
-	for (actor = proc->actors; actor != NULL; actor = actor->next) {
-		alive = !actor->ended;
-		while (alive && !actor->paused && !actor->busy &&
-		       (env = actor->mailbox) != NULL) {
-			actor->mailbox = env->next;
-			if (actor->mailbox == NULL)
-				actor->mailbox_end = &actor->mailbox;
-			actor->waiting--;
-			env->next = NULL;
-			alive = handle(actor, env);
+	for (i = 0; i < n; i++) {
+		for (actor = old[i]; actor != NULL; actor = next) {
+			next = actor->chain;
+			head = bucket(proc, actor->root->hash, actor->index);
+			actor->chain = *head;
+			*head = actor;
 		}
 	}
-	if (--proc->draining > 0)
-		return;
-	for (actor = proc->actors; actor != NULL; actor = next) {
-		next = actor->next;
-		if (actor->ended)
-			actor_free(actor);
-	}
+	free(old);
+	return 0;
 }
 
-void
-proc_delivered(struct router_local *local, const struct hm_envelope *env)
+static void
+table_remove(struct hm_actor *actor)
 {
-	struct hm_proc *proc = (struct hm_proc *)local;
-	struct hm_actor *actor;
-	struct hm_id sender;
+	struct hm_actor **p =
+	    bucket(actor->proc, actor->root->hash, actor->index);
 
-	hm_envelope_sender(env, &sender);
-	actor =
-	    find_actor(proc, sender.actor, strlen(sender.actor), sender.index);
-	if (actor != NULL && actor->delivered != NULL)
-		actor->delivered(actor, env);
+	while (*p != actor)
+		p = &(*p)->chain;
+	*p = actor->chain;
+	actor->proc->nactors--;
 }
 
-void
-proc_returned(struct router_local *local, struct hm_envelope *env)
+static struct root *
+root_new(const struct hm_proc *proc, const char *name)
 {
-	struct hm_proc *proc = (struct hm_proc *)local;
-	struct hm_actor *actor;
-	struct hm_id sender;
-	enum hm_outcome kind = HM_UNKNOWN;
-	struct hm_slice why = {"", 0}, at;
-	size_t n = hm_envelope_errors(env);
+	struct root *root = calloc(1, sizeof *root);
 
-	hm_envelope_sender(env, &sender);
-	actor =
-	    find_actor(proc, sender.actor, strlen(sender.actor), sender.index);
-	if (n > 0)
-		(void)hm_envelope_error_at(env, n - 1, &kind, &why, &at);
-	if (actor != NULL && call_returned(actor, env, kind, why)) {
-		hm_envelope_free(env);
-		return;
+	if (root == NULL)
+		return NULL;
+	root->len = strlen(name);
+	root->hash = hash_name(name, root->len);
+	root->id = proc->id;
+	root->id.depth = HM_ID_ACTOR;
+	(void)snprintf(root->id.actor, sizeof root->id.actor, "%s", name);
+	return root;
+}
+
+static void
+link_up(struct hm_actor *actor)
+{
+	struct hm_proc *proc = actor->proc;
+	struct hm_actor *parent = actor->parent;
+	struct hm_actor **first =
+	    parent == NULL ? &proc->first : &parent->first;
+	struct hm_actor **last = parent == NULL ? &proc->last : &parent->last;
+	struct hm_actor **head = bucket(proc, actor->root->hash, actor->index);
+
+	actor->prev = *last;
+	if (*last == NULL)
+		*first = actor;
+	else
+		(*last)->next = actor;
+	*last = actor;
+	actor->chain = *head;
+	*head = actor;
+	proc->nactors++;
+}
+
+static void
+unlink_from_tree(struct hm_actor *actor)
+{
+	struct hm_proc *proc = actor->proc;
+	struct hm_actor *parent = actor->parent;
+	struct hm_actor **first =
+	    parent == NULL ? &proc->first : &parent->first;
+	struct hm_actor **last = parent == NULL ? &proc->last : &parent->last;
+
+	*(actor->prev == NULL ? first : &actor->prev->next) = actor->next;
+	*(actor->next == NULL ? last : &actor->next->prev) = actor->prev;
+	actor->prev = actor->next = actor->parent = NULL;
+}
+
+struct hm_actor *
+actor_new(struct hm_proc *proc, struct hm_actor *parent, const char *name,
+    enum kind kind, struct hm_error *err)
+{
+	struct hm_actor *actor;
+
+	if (parent == NULL && !hm_name_valid(name, strlen(name))) {
+		(void)hm_fail(err, EINVAL, "actor '%s': bad name", name);
+		return NULL;
 	}
-	if (actor != NULL && actor->returned != NULL) {
-		actor->returned(actor, env);
-	} else if ((hm_envelope_flags(env) & HM_ENV_LASTING) == 0) {
-		hm_log(proc->loop, HM_LOG_WARNING,
-		    "message of %zu bytes came back (%s): %s: %.*s",
-		    hm_payload_len(env), sender.actor, hm_outcome_name(kind),
-		    (int)why.n, why.p);
+	if (parent == NULL && actor_find(proc, name, strlen(name), 0) != NULL) {
+		(void)hm_fail(err, EEXIST, "actor '%s' already exists", name);
+		return NULL;
 	}
-	hm_envelope_free(env);
+	actor = calloc(1, sizeof *actor);
+	if (actor != NULL)
+		actor->root =
+		    parent != NULL ? parent->root : root_new(proc, name);
+	if (actor == NULL || actor->root == NULL || table_grow(proc) == -1) {
+		if (actor != NULL && parent == NULL)
+			free(actor->root);
+		free(actor);
+		(void)hm_fail(err, ENOMEM, "no memory");
+		return NULL;
+	}
+	actor->root->refs++;
+	actor->index = parent == NULL ? 0 : ++actor->root->index;
+	actor->proc = proc;
+	actor->parent = parent;
+	actor->kind = (unsigned char)kind;
+	actor->refs = kind == KIND_ACTOR ? 1 : 2;
+	mail_init(&actor->mail);
+	actor->created = sys_wall();
+	link_up(actor);
+	return actor;
 }
 
 struct hm_actor *
 hm_proc_spawn(struct hm_proc *proc, const char *name, hm_handler *fn, void *arg,
     struct hm_error *err)
 {
-	struct hm_actor *actor, **end = &proc->actors;
+	struct hm_actor *actor = actor_new(proc, NULL, name, KIND_ACTOR, err);
 
-	if (!hm_name_valid(name, strlen(name))) {
-		(void)hm_fail(err, EINVAL, "actor '%s': bad name", name);
+	if (actor == NULL)
 		return NULL;
-	}
-	if (hm_proc_actor(proc, name) != NULL) {
-		(void)hm_fail(err, EEXIST, "actor '%s' already exists", name);
-		return NULL;
-	}
-	actor = calloc(1, sizeof *actor);
-	if (actor == NULL) {
-		(void)hm_fail(err, ENOMEM, "no memory");
-		return NULL;
-	}
-	actor->proc = proc;
-	actor->id = proc->id;
-	actor->id.depth = HM_ID_ACTOR;
-	(void)snprintf(actor->id.actor, sizeof actor->id.actor, "%s", name);
 	actor->handle = fn;
 	actor->arg = arg;
-	actor->mailbox_end = &actor->mailbox;
-	while (*end != NULL)
-		end = &(*end)->next;
-	*end = actor;
 	return actor;
 }
 
-/* Takes the actor out and frees it; what waits for it is returned. */
+static struct hm_actor *
+behave(struct hm_actor *actor, const struct hm_behaviour *behaviour, void *arg)
+{
+	if (actor == NULL)
+		return NULL;
+	actor->behaviour = behaviour;
+	actor->handle = behaviour->handle;
+	actor->returned = behaviour->undeliverable;
+	actor->arg = arg;
+	actor->fresh = behaviour->init != NULL;
+	if (actor->fresh)
+		actor_wake(actor);
+	return actor;
+}
+
+struct hm_actor *
+hm_actor_spawn(struct hm_proc *proc, const char *name,
+    const struct hm_behaviour *behaviour, void *arg, struct hm_error *err)
+{
+	return behave(
+	    actor_new(proc, NULL, name, KIND_ACTOR, err), behaviour, arg);
+}
+
+bool
+actor_ending(const struct hm_actor *parent, struct hm_error *err)
+{
+	char name[HM_NAME_MAX + 24];
+
+	if (parent->phase <= PHASE_DRAINING)
+		return false;
+	(void)hm_fail(
+	    err, ECANCELED, "actor '%s' is ending", actor_name(parent, name));
+	return true;
+}
+
+struct hm_actor *
+hm_actor_spawn_child(struct hm_actor *parent,
+    const struct hm_behaviour *behaviour, void *arg, struct hm_error *err)
+{
+	if (actor_ending(parent, err))
+		return NULL;
+	return behave(actor_new(parent->proc, parent, NULL, KIND_ACTOR, err),
+	    behaviour, arg);
+}
+
 void
+actor_leave(struct hm_actor *actor)
+{
+	struct hm_proc *proc = actor->proc;
+
+	table_remove(actor);
+	unlink_from_tree(actor);
+	ports_close(actor);
+	mailbox_return(actor);
+	actor->next = proc->husks;
+	if (proc->husks != NULL)
+		proc->husks->prev = actor;
+	proc->husks = actor;
+	hm_actor_drop(actor);
+}
+
+static void
 actor_free(struct hm_actor *actor)
 {
 	struct hm_proc *proc = actor->proc;
-	struct hm_actor **p = &proc->actors;
-	struct port **q, *port;
-	struct hm_envelope *env;
-	unsigned i;
 
-	while (*p != actor)
-		p = &(*p)->next;
-	*p = actor->next;
-	for (i = 0; i < PORT_BUCKETS; i++) {
-		for (q = &proc->ports[i]; (port = *q) != NULL;) {
-			if (port->actor == actor) {
-				*q = port->next;
-				free(port);
-			} else {
-				q = &port->next;
-			}
-		}
+	*(actor->prev == NULL ? &proc->husks : &actor->prev->next) =
+	    actor->next;
+	if (actor->next != NULL)
+		actor->next->prev = actor->prev;
+	if (actor->extra != NULL) {
+		hm_timer_stop(proc->loop, &actor->extra->timer);
+		supervise_forget(actor->extra);
+		free(actor->extra->words);
+		free(actor->extra->id);
+		free(actor->extra->origin);
+		free(actor->extra->origin_reason);
+		free(actor->extra);
 	}
-	while ((env = actor->mailbox) != NULL) {
-		actor->mailbox = env->next;
-		env->next = NULL;
-		not_here(proc, env, "actor '%s' of proc '%s' has ended",
-		    actor->id.actor, proc->id.proc);
-	}
+	if (actor->word != NULL && --actor->word->refs == 0)
+		free(actor->word);
+	end_reason_free(actor);
+	if (--actor->root->refs == 0)
+		free(actor->root);
 	free(actor);
+}
+
+void
+actors_fini(struct hm_proc *proc)
+{
+	struct hm_actor *actor;
+	struct hm_envelope *env;
+
+	while (proc->first != NULL)
+		end_now(proc->first, "its proc ends");
+	while ((actor = proc->ready) != NULL) {
+		proc->ready = actor->ready;
+		hm_actor_drop(actor);
+	}
+	proc->ready_end = &proc->ready;
+	while ((env = mail_take(&proc->system)) != NULL)
+		mail_refuse(proc, env, "proc '%s' has ended", proc->id.proc);
+	while (proc->husks != NULL)
+		actor_free(proc->husks);
+	free(proc->table);
+	proc->table = NULL;
+	proc->ntable = 0;
+	ports_fini(proc);
+	words_fini(proc);
+	snapshots_fini(proc);
+	weak_fini(proc);
+}
+
+void
+hm_actor_hold(struct hm_actor *actor)
+{
+	actor->refs++;
+}
+
+void
+hm_actor_drop(struct hm_actor *actor)
+{
+	if (--actor->refs == 0)
+		actor_free(actor);
 }
 
 void
 hm_actor_free(struct hm_actor *actor)
 {
+	bool owned;
+
 	if (actor == NULL)
 		return;
-	actor->ended = true;
-	if (actor->proc->draining == 0)
-		actor_free(actor);
+	owned = actor->kind != KIND_ACTOR;
+	end_now(actor, owned ? "instance is dropped" : "freed");
+	if (owned)
+		hm_actor_drop(actor);
+}
+
+struct hm_actor *
+actor_walk(const struct hm_proc *proc, const struct hm_actor *top,
+    struct hm_actor *actor, size_t *depth)
+{
+	if (actor == NULL)
+		return proc->first;
+	if (actor->first != NULL) {
+		++*depth;
+		return actor->first;
+	}
+	while (actor != top && actor->next == NULL) {
+		actor = actor->parent;
+		if (actor == NULL)
+			return NULL;
+		--*depth;
+	}
+	return actor == top ? NULL : actor->next;
+}
+
+struct extra *
+actor_extra(struct hm_actor *actor)
+{
+	if (actor->extra == NULL) {
+		actor->extra = calloc(1, sizeof *actor->extra);
+		if (actor->extra != NULL)
+			actor->extra->events_end = &actor->extra->events;
+	}
+	return actor->extra;
+}
+
+void
+actor_words(struct hm_actor *actor, const char *text)
+{
+	struct extra *extra = actor_extra(actor);
+
+	if (extra == NULL)
+		return;
+	free(extra->words);
+	extra->words = strdup(text);
+}
+
+char *
+actor_name(const struct hm_actor *actor, char buf[HM_NAME_MAX + 24])
+{
+	if (actor->index == 0)
+		(void)snprintf(
+		    buf, HM_NAME_MAX + 24, "%s", actor->root->id.actor);
+	else
+		(void)snprintf(buf, HM_NAME_MAX + 24, "%s[%" PRIu64 "]",
+		    actor->root->id.actor, actor->index);
+	return buf;
 }
 
 void *
@@ -406,43 +394,55 @@ hm_actor_proc(const struct hm_actor *actor)
 	return actor->proc;
 }
 
+struct hm_actor *
+hm_actor_parent(const struct hm_actor *actor)
+{
+	return actor->parent;
+}
+
+uint64_t
+hm_actor_messages(const struct hm_actor *actor)
+{
+	return actor->messages;
+}
+
+void
+hm_actor_get_id(const struct hm_actor *actor, struct hm_id *id)
+{
+	*id = actor->root->id;
+	id->index = actor->index;
+}
+
 const struct hm_id *
 hm_actor_id(const struct hm_actor *actor)
 {
-	return &actor->id;
-}
+	/* What is made on demand is not seen to change. */
+	struct hm_actor *self = (struct hm_actor *)(uintptr_t)actor;
+	struct extra *extra;
 
-void
-hm_actor_pause(struct hm_actor *actor, bool paused)
-{
-	actor->paused = paused;
-	if (!paused && actor->mailbox != NULL)
-		hm_task_start(actor->proc->loop, &actor->proc->task);
-}
-
-void
-hm_actor_on_return(struct hm_actor *actor,
-    void (*fn)(struct hm_actor *self, struct hm_envelope *env))
-{
-	actor->returned = fn;
-}
-
-void
-hm_actor_on_delivered(struct hm_actor *actor,
-    void (*fn)(struct hm_actor *self, const struct hm_envelope *env))
-{
-	actor->delivered = fn;
-	actor->proc->local.delivered = proc_delivered;
+	if (actor->index == 0)
+		return &actor->root->id;
+	extra = actor_extra(self);
+	if (extra == NULL)
+		return NULL;
+	if (extra->id == NULL) {
+		extra->id = malloc(sizeof *extra->id);
+		if (extra->id != NULL)
+			hm_actor_get_id(actor, extra->id);
+	}
+	return extra->id;
 }
 
 int
 hm_refuse(struct hm_actor *self, const char *fmt, ...)
 {
+	char text[HM_ERROR_TEXT];
 	va_list ap;
 
 	va_start(ap, fmt);
-	(void)vsnprintf(self->refusal, sizeof self->refusal, fmt, ap);
+	(void)vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
+	actor_words(self, text);
 	return HM_NO;
 }
 
@@ -452,15 +452,20 @@ hm_settle(struct hm_envelope *msg, enum hm_outcome outcome, const char *reason)
 	struct hm_proc *proc = msg->owner;
 	char at[HM_ID_TEXT];
 
-	router_settle(
-	    msg, outcome, reason == NULL ? "" : reason, proc_text(proc, at));
+	router_settle(msg, outcome, reason == NULL ? "" : reason,
+	    hm_id_print(&proc->id, at, sizeof at));
 }
 
 static int
 post(struct hm_actor *actor, struct hm_envelope *env, bool checked)
 {
-	if (env->anonymous && hm_envelope_set_sender(env, &actor->id) == -1)
-		return -1;
+	struct hm_id self;
+
+	if (env->anonymous) {
+		hm_actor_get_id(actor, &self);
+		if (hm_envelope_set_sender(env, &self) == -1)
+			return -1;
+	}
 	return router_post(&actor->proc->local, env, checked);
 }
 

@@ -13,6 +13,9 @@
 #include "proc/agent.h"
 #include "proc/proc_private.h"
 
+/* An answer is to fit a message. */
+#define ACTORS_TOLD 10000u
+
 bool
 hm_agent_trusts(const struct hm_envelope *msg)
 {
@@ -47,15 +50,34 @@ stop(struct hm_actor *self, const struct hm_envelope *msg,
 	return HM_TAKEN;
 }
 
-static int
-introspect(struct hm_actor *self, const struct hm_envelope *msg)
+/* What introspect says of one: a line of a table. */
+static void
+put_actor(struct hm_json_out *out, const struct hm_actor *actor)
 {
-	struct hm_proc *proc = self->proc;
+	struct hm_actor_status status;
+	struct hm_id id;
+	char text[HM_ID_TEXT];
+
+	hm_actor_get_id(actor, &id);
+	hm_actor_status(actor, &status);
+	hm_json_open(out, NULL, '{');
+	hm_json_put_string(out, "actor", hm_id_print(&id, text, sizeof text));
+	hm_json_put_string(out, "status",
+	    actor->paused && status.state == HM_ACTOR_IDLE
+		? "paused"
+		: hm_actor_state_name(status.state));
+	hm_json_put_u64(out, "messages", actor->messages);
+	hm_json_put_u64(out, "queued", actor->mail.n);
+	hm_json_close(out, '}');
+}
+
+static char *
+tell_all(const struct hm_proc *proc)
+{
 	struct hm_json_out out;
-	struct hm_actor *actor;
-	char text[HM_ID_TEXT], *json;
-	size_t len;
-	int done;
+	struct hm_actor *actor = NULL;
+	char text[HM_ID_TEXT];
+	size_t depth = 0, n = 0;
 
 	hm_json_begin(&out);
 	hm_json_put_bool(&out, "ok", true);
@@ -63,24 +85,53 @@ introspect(struct hm_actor *self, const struct hm_envelope *msg)
 	    &out, "proc", hm_id_print(&proc->id, text, sizeof text));
 	hm_json_put_u64(&out, "pid", (uint64_t)getpid());
 	hm_json_open(&out, "actors", '[');
-	for (actor = proc->actors; actor != NULL; actor = actor->next) {
-		hm_json_open(&out, NULL, '{');
-		hm_json_put_string(
-		    &out, "actor", hm_id_print(&actor->id, text, sizeof text));
-		hm_json_put_string(&out, "status",
-		    actor->busy	    ? "processing"
-		    : actor->paused ? "paused"
-				    : "idle");
-		hm_json_put_u64(&out, "messages", actor->messages);
-		hm_json_put_u64(&out, "queued", actor->waiting);
-		hm_json_close(&out, '}');
+	while ((actor = actor_walk(proc, NULL, actor, &depth)) != NULL) {
+		if (actor->kind != KIND_MAILBOX && n++ < ACTORS_TOLD)
+			put_actor(&out, actor);
 	}
 	hm_json_close(&out, ']');
+	if (n > ACTORS_TOLD)
+		hm_json_put_u64(&out, "left_out", n - ACTORS_TOLD);
 	hm_json_close(&out, '}');
-	json = hm_json_out_take(&out, &len);
+	return hm_json_out_take(&out, NULL);
+}
+
+/* What the actor NAME or NAME[INDEX] says of itself, or said at its end. */
+static char *
+tell_one(struct hm_proc *proc, const char *name)
+{
+	struct hm_actor *actor;
+	struct hm_id id;
+	const char *ended;
+	char text[HM_ID_TEXT];
+
+	(void)snprintf(text, sizeof text, "%s,%s,%.100s", proc->id.addr,
+	    proc->id.proc, name);
+	if (hm_id_parse(&id, text, NULL) == -1)
+		return NULL;
+	actor = hm_proc_find(proc, &id);
+	if (actor != NULL)
+		return hm_actor_introspect(actor);
+	ended = hm_proc_terminated(proc, &id);
+	return ended == NULL ? NULL : strdup(ended);
+}
+
+/* Of all actors, so many at most, or of the one that "actor" names. */
+static int
+introspect(
+    struct hm_actor *self, const struct hm_envelope *msg, const char *name)
+{
+	char *json =
+	    name == NULL ? tell_all(self->proc) : tell_one(self->proc, name);
+	int done;
+
+	if (json == NULL && name != NULL)
+		return hm_refuse(self, "no actor '%.100s' in proc '%s'", name,
+		    self->proc->id.proc);
 	if (json == NULL)
 		return hm_refuse(self, "no memory");
-	done = hm_reply_typed(self, msg, "application/json", json, len);
+	done =
+	    hm_reply_typed(self, msg, "application/json", json, strlen(json));
 	free(json);
 	return done == 0 ? HM_TAKEN : hm_refuse(self, "no memory");
 }
@@ -103,13 +154,14 @@ hm_agent_handle(struct hm_actor *self, struct hm_envelope *msg)
 		    op, sizeof op, "%.31s", hm_json_string(json, "op", ""));
 	}
 	if (strcmp(op, "echo") == 0) {
-		(void)hm_id_print(&self->id, id, sizeof id);
+		(void)hm_id_print(hm_actor_id(self), id, sizeof id);
 		taken = hm_reply_typed(self, msg, "text/plain", id, strlen(id));
 	} else if (strcmp(op, "ping") == 0) {
 		taken = hm_reply_typed(
 		    self, msg, "application/json", pong, sizeof pong - 1);
 	} else if (strcmp(op, "introspect") == 0) {
-		taken = introspect(self, msg);
+		taken =
+		    introspect(self, msg, hm_json_string(json, "actor", NULL));
 	} else if (strcmp(op, "stop") == 0) {
 		taken = stop(self, msg, json);
 	} else {

@@ -11,42 +11,23 @@
 #include "proc/agent.h"
 #include "proc/proc_private.h"
 
-/* A call under way, on the stack of who waits. */
+/* A call under way, on the stack of who waits; the answer comes to a port of
+ * its own, so that a handler may call, too. */
 struct call {
 	struct call *outer;
 	uint64_t port;
-	struct hm_envelope *answer;
-	bool back; /* answered, or error says why not */
+	bool back; /* error says why there will be no answer */
 	char error[HM_ERROR_TEXT];
 };
 
 static struct call *
 find(const struct hm_actor *actor, uint64_t port)
 {
-	struct call *call = actor->calls;
+	struct call *call = actor->extra->calls;
 
 	while (call != NULL && call->port != port)
 		call = call->outer;
 	return call;
-}
-
-static int
-on_answer(struct hm_actor *self, struct hm_envelope *msg)
-{
-	struct hm_envelope *copy;
-	struct call *call;
-	struct hm_id dest;
-
-	hm_envelope_dest(msg, &dest);
-	call = find(self, dest.port);
-	if (call == NULL)
-		return hm_refuse(self, "nobody waits for it any more");
-	copy = hm_envelope_take_over(msg);
-	if (copy == NULL)
-		return hm_refuse(self, "no memory");
-	call->answer = copy;
-	call->back = true;
-	return HM_TAKEN;
 }
 
 bool
@@ -56,7 +37,8 @@ call_returned(struct hm_actor *actor, const struct hm_envelope *env,
 	struct call *call;
 	struct hm_id reply;
 
-	if (actor->calls == NULL || !hm_envelope_reply_to(env, &reply))
+	if (actor->extra == NULL || actor->extra->calls == NULL ||
+	    !hm_envelope_reply_to(env, &reply))
 		return false;
 	call = find(actor, reply.port);
 	if (call == NULL)
@@ -68,46 +50,70 @@ call_returned(struct hm_actor *actor, const struct hm_envelope *env,
 }
 
 /* Turns the loop until there is an answer or the time has come. */
-static int
+static struct hm_envelope *
 wait_for_answer(struct hm_actor *actor, const struct call *call,
     uint64_t timeout, struct hm_error *err)
 {
 	struct hm_loop *loop = actor->proc->loop;
 	uint64_t end = hm_loop_now(loop) + timeout, now;
+	struct hm_envelope *env;
 
-	while (!call->back) {
+	while ((env = port_take(actor, call->port)) == NULL) {
 		now = hm_loop_now(loop);
-		if (timeout != 0 && now >= end)
-			return hm_fail(err, ETIMEDOUT,
+		if (errno != EAGAIN)
+			(void)hm_fail(
+			    err, ECANCELED, "the actor that asks has ended");
+		else if (call->back)
+			(void)hm_fail(err, EHOSTUNREACH, "%s", call->error);
+		else if (timeout != 0 && now >= end)
+			(void)hm_fail(err, ETIMEDOUT,
 			    "no answer within %llu ms",
 			    (unsigned long long)timeout);
-		if (actor->proc->stopped)
-			return hm_fail(err, ECANCELED, "stopped while waiting");
-		if (hm_loop_turn(
-			loop, timeout == 0 ? -1 : sys_poll_ms(end - now)) == -1)
-			return hm_fail(err, errno, "loop: %s", strerror(errno));
+		else if (actor->proc->stopped)
+			(void)hm_fail(err, ECANCELED, "stopped while waiting");
+		else if (hm_loop_turn(loop,
+			     timeout == 0 ? -1 : sys_poll_ms(end - now)) == -1)
+			(void)hm_fail(err, errno, "loop: %s", strerror(errno));
+		else
+			continue;
+		return NULL;
 	}
-	return 0;
+	return env;
+}
+
+/* The answer is the caller's, and settled: the call is over with it. */
+static struct hm_envelope *
+keep_answer(struct hm_envelope *env, struct hm_error *err)
+{
+	struct hm_envelope *copy = hm_envelope_take_over(env);
+
+	if (copy == NULL)
+		(void)hm_fail(err, ENOMEM, "no memory");
+	hm_settle(env, copy == NULL ? HM_REFUSED : HM_DELIVERED, "no memory");
+	return copy;
 }
 
 struct hm_envelope *
 hm_call(struct hm_actor *actor, const struct hm_id *dest, const void *payload,
     size_t len, uint64_t timeout, struct hm_error *err)
 {
-	struct hm_id reply;
+	struct hm_id self, reply;
 	struct hm_draft draft = {
-	    &actor->id, dest, "application/json", 0, 0, &reply, NULL};
-	struct call call = {actor->calls, 0, NULL, false, ""};
+	    &self, dest, "application/json", 0, 0, &reply, NULL};
+	struct call call = {NULL, 0, false, ""};
 	struct hm_envelope *env;
-	int done;
 
 	draft.ttl = (unsigned)actor->proc->limits.ttl;
-	call.port = hm_port_open(actor, on_answer, true);
+	if (actor_extra(actor) != NULL)
+		call.port = hm_port_open_receiver(actor, true);
 	if (call.port == 0) {
 		(void)hm_fail(err, ENOMEM, "no memory");
 		return NULL;
 	}
-	actor->calls = &call;
+	hm_actor_hold(actor);
+	call.outer = actor->extra->calls;
+	actor->extra->calls = &call;
+	hm_actor_get_id(actor, &self);
 	hm_port_id(actor, call.port, &reply);
 	env = hm_envelope_new(&draft, payload, len, err);
 	if (env != NULL && hm_post_unchecked(actor, env) == -1) {
@@ -115,12 +121,14 @@ hm_call(struct hm_actor *actor, const struct hm_id *dest, const void *payload,
 		hm_envelope_free(env);
 		env = NULL;
 	}
-	done = env == NULL ? -1 : wait_for_answer(actor, &call, timeout, err);
+	if (env != NULL)
+		env = wait_for_answer(actor, &call, timeout, err);
+	if (env != NULL)
+		env = keep_answer(env, err);
 	hm_port_close(actor, call.port);
-	actor->calls = call.outer;
-	if (done == 0 && call.answer == NULL)
-		(void)hm_fail(err, EHOSTUNREACH, "%s", call.error);
-	return call.answer;
+	actor->extra->calls = call.outer;
+	hm_actor_drop(actor);
+	return env;
 }
 
 struct hm_json *
@@ -152,12 +160,14 @@ int
 hm_post_json(struct hm_actor *actor, const struct hm_id *dest,
     const struct hm_id *reply_to, struct hm_json_out *out, bool checked)
 {
-	struct hm_draft draft = {&actor->id, dest, "application/json",
+	struct hm_id self;
+	struct hm_draft draft = {&self, dest, "application/json",
 	    (unsigned)actor->proc->limits.ttl, 0, reply_to, NULL};
 	struct hm_envelope *env = NULL;
 	size_t len;
 	char *text;
 
+	hm_actor_get_id(actor, &self);
 	hm_json_close(out, '}');
 	text = hm_json_out_take(out, &len);
 	if (text != NULL)
@@ -177,12 +187,13 @@ int
 hm_reply_typed(struct hm_actor *self, const struct hm_envelope *msg,
     const char *type, const void *payload, size_t len)
 {
-	struct hm_id dest;
-	struct hm_draft draft = {&self->id, &dest, type, 0, 0, NULL, NULL};
+	struct hm_id dest, from;
+	struct hm_draft draft = {&from, &dest, type, 0, 0, NULL, NULL};
 	struct hm_envelope *env;
 
 	if (!hm_envelope_reply_to(msg, &dest))
 		return 0;
+	hm_actor_get_id(self, &from);
 	draft.ttl = (unsigned)self->proc->limits.ttl;
 	env = hm_envelope_new(&draft, payload, len, NULL);
 	if (env == NULL)

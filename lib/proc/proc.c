@@ -93,6 +93,10 @@ proc_init(
 	proc->local.deliver = proc_deliver;
 	proc->local.progress = on_progress;
 	proc->local.returned = proc_returned;
+	proc->ready_end = &proc->ready;
+	proc->snapshots_end = &proc->snapshots;
+	mail_init(&proc->system);
+	mail_init(&proc->early_mail);
 	proc->task.fn = proc_drain;
 	proc->task.arg = proc;
 }
@@ -243,7 +247,6 @@ hm_proc_attach(
 		attach.token = how->token;
 	}
 	proc->early = true;
-	proc->first_end = &proc->first;
 	proc->early_task.fn = proc_early_over;
 	proc->early_task.arg = proc;
 	proc->redial = how->redial;
@@ -353,8 +356,7 @@ hm_proc_free(struct hm_proc *proc)
 	proc->dying = true;
 	if (proc->closing != NULL)
 		proc->closing(proc->closing_arg);
-	while (proc->actors != NULL)
-		actor_free(proc->actors);
+	actors_fini(proc);
 	hm_task_stop(proc->loop, &proc->early_task);
 	proc_early_over(proc);
 	hm_timer_stop(proc->loop, &proc->redial_timer);
