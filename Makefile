@@ -103,7 +103,7 @@ DRIVERS = \
 	socket spawn states status supervise sys terminal text timer tree
 FUZZERS = control envelope json link name pair record
 # With bench.c, which they have in common.
-BENCHES = bare booted filter keeper load payload redis relay
+BENCHES = actors bare booted filter keeper load payload redis relay
 HEADERS = \
 	actor.h addr.h envelope.h error.h host.h hostmux.h id.h json.h limits.h \
 	loop.h manager.h proc.h status.h text.h

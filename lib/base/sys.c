@@ -46,6 +46,19 @@ sys_now(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
+uint64_t
+sys_now_about(void)
+{
+#ifdef CLOCK_MONOTONIC_COARSE
+	struct timespec t;
+
+	if (clock_gettime(CLOCK_MONOTONIC_COARSE, &t) == 0)
+		return (uint64_t)t.tv_sec * 1000 +
+		       (uint64_t)t.tv_nsec / 1000000;
+#endif
+	return sys_now();
+}
+
 double
 sys_wall(void)
 {

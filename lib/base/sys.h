@@ -17,6 +17,8 @@
 
 /* Milliseconds of the monotonic clock; seconds of the wall clock. */
 uint64_t sys_now(void);
+/* The same but for some milliseconds, for who asks a million times a second. */
+uint64_t sys_now_about(void);
 double sys_wall(void);
 /* len <= 256 random bytes: 0 or -1. */
 int sys_random(void *buf, size_t len);

@@ -58,7 +58,7 @@ actor_enter(struct hm_actor *actor)
 {
 	hm_actor_hold(actor);
 	actor->busy = true;
-	actor->since = sys_now();
+	actor->since = sys_now_about();
 }
 
 static bool
@@ -150,12 +150,11 @@ words_fini(struct hm_proc *proc)
 	proc->word = NULL;
 }
 
-/* The handler for env's port; once ports close before it runs, so that it may
+/* The handler for that port; once ports close before it runs, so that it may
  * open others. NULL: there is no such port. */
 static hm_handler *
-handler_for(struct hm_actor *actor, const struct hm_envelope *env)
+handler_for(struct hm_actor *actor, uint64_t number)
 {
-	uint64_t number = hm_envelope_port(env);
 	struct port *port;
 	hm_handler *handle;
 
@@ -183,26 +182,29 @@ tell_if_slow(const struct hm_actor *actor, uint64_t took)
 }
 
 /* actor is held by who calls; the time of day goes from message to message, as
- * asking for it costs as much as all the rest. */
+ * asking for it has its price, too. */
 static void
 handle(struct hm_actor *actor, struct hm_envelope *env, uint64_t *now)
 {
-	hm_handler *fn = handler_for(actor, env);
+	hm_handler *fn;
+	struct hm_head head;
 	char name[HM_NAME_MAX + 24];
 	int taken;
 
+	hm_head_parse(&head, env->head, env->head_len);
+	fn = handler_for(actor, head.dest.port);
 	if (fn == NULL) {
 		mail_refuse(actor->proc, env, "no port %" PRIu64 " at %s,%s",
-		    hm_envelope_port(env), actor->proc->id.proc,
+		    head.dest.port, actor->proc->id.proc,
 		    actor_name(actor, name));
 		return;
 	}
-	word_set(actor, hm_envelope_type(env));
+	word_set(actor, head.type);
 	actor->messages++;
 	actor->busy = true;
 	actor->since = *now;
 	taken = fn(actor, env);
-	*now = sys_now();
+	*now = sys_now_about();
 	actor->busy = false;
 	tell_if_slow(actor, *now - actor->since);
 	answer_for(actor, env, taken);
@@ -233,7 +235,7 @@ begin(struct hm_actor *actor)
 static unsigned
 run(struct hm_actor *actor)
 {
-	uint64_t now = sys_now();
+	uint64_t now = sys_now_about();
 	unsigned n = 0;
 
 	if (actor->busy || actor->phase == PHASE_OVER)

@@ -64,7 +64,7 @@ hm_actor_status(const struct hm_actor *actor, struct hm_actor_status *status)
 	if (actor->word != NULL)
 		(void)snprintf(status->handler, sizeof status->handler, "%s",
 		    actor->word->text);
-	status->busy = sys_now() - actor->since;
+	status->busy = sys_now_about() - actor->since;
 }
 
 char *
@@ -198,7 +198,7 @@ state_describe(
 	if (actor->word != NULL)
 		hm_json_put_string(out, "last_handler", actor->word->text);
 	if (actor->busy)
-		hm_json_put_u64(out, "busy_ms", sys_now() - actor->since);
+		hm_json_put_u64(out, "busy_ms", sys_now_about() - actor->since);
 	if (actor->paused)
 		hm_json_put_bool(out, "paused", true);
 }
