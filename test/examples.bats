@@ -1,0 +1,74 @@
+#!/usr/bin/env bats
+# The programs of doc/examples, compiled as anybody would, and run.
+
+load helper
+
+# build NAME: doc/examples/NAME.c, as ./NAME.
+build() {
+	cc -std=c11 -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Wpedantic -Werror \
+	    "$ROOT/doc/examples/$1.c" -I"$ROOT/include" -L"$BUILD/lib" \
+	    -lhostmux -o "$1"
+}
+
+answers() {
+	[ "$(msg-call -t 5 "$1" "$2" 2>/dev/null)" = "$3" ]
+}
+
+@test "echo: five lines of C that answer" {
+	build echo
+	start_host
+	try 0 proc-spawn e ./echo
+	try 0 msg-call e hello
+	is "$output" hello
+	try 0 proc-reap e
+}
+
+@test "workers: a worker that fails is replaced, and its proc goes on" {
+	local n
+
+	build workers
+	start_host
+	try 0 proc-spawn w ./workers
+	for n in 1 2 3 4; do
+		try 0 msg-call w "hello $n"
+		is "$output" "HELLO $n"
+	done
+	try 0 proc-stat 'w,main[1]'
+	matches "$output" ',w,main\[1\].*idle.*2.*0'
+	try 0 msg-call w fail
+	is "$output" "actor 'main[2]' failed: told to"
+	# Three in turn: every one of them works again.
+	for n in 1 2 3; do
+		try 0 msg-call w "again $n"
+		is "$output" "AGAIN $n"
+	done
+	try 1 proc-stat 'w,main[2]'
+	try 0 proc-stat 'w,main[4]'
+	try 0 msg-call w,agent '{"op":"introspect","actor":"main[2]"}'
+	has "$output" '"status":"failed"'
+	has "$output" '"reason":"told to"'
+	try 0 msg-call 'w,main[0][2]' ''
+	has "$output" '"nchildren":3'
+	try 0 proc-reap w
+	has "$output" 'w	Stopped(exit=0)'
+}
+
+@test "signals: an actor is stopped from outside" {
+	build workers
+	start_host
+	try 0 proc-spawn w ./workers
+	try 0 msg-send 'w,main[0][3]' '{"signal":"stop","reason":"enough"}'
+	wait_for 5 fails answers w x X
+	try 0 msg-call w,agent '{"op":"introspect","actor":"main"}'
+	has "$output" '"reason":"enough"'
+	try 0 msg-call w,agent ping
+	try 0 proc-reap w
+}
+
+@test "inbox: a C++ program is a client of its own" {
+	command -v c++ >/dev/null || skip "no C++ compiler"
+	c++ -std=c++11 -Wall -Wextra -Werror "$ROOT/doc/examples/inbox.cc" \
+	    -I"$ROOT/include" -L"$BUILD/lib" -lhostmux -o inbox
+	try 0 ./inbox
+	is "$output" "hello from C++"
+}
