@@ -5,10 +5,10 @@
  * A root has a name and index 0; a child has its root's name and an index of
  * its own.  An actor is in the look-ups from the moment it is made until it has
  * ended; then its name is free, and its struct goes unless somebody holds it
- * (hm_actor_hold).  Callbacks run in turns of the loop, never within each other
- * on one actor, and never before hm_proc_run or a turn; while one of them turns
- * the loop itself, others' run.  hm_proc_free ends everything: nothing of a
- * proc, held or not, is used after it.
+ * (hm_actor_hold).  Callbacks run in turns of the loop, never before
+ * hm_proc_run or a turn, and never within each other on one actor; while one of
+ * them turns the loop itself, others' run.  hm_proc_free ends everything:
+ * nothing of a proc, held or not, is used after it.
  */
 #ifndef HOSTMUX_ACTOR_H
 #define HOSTMUX_ACTOR_H
@@ -25,7 +25,7 @@ extern "C" {
 
 /* Where actor_instance reads the events of its children. */
 #define HM_PORT_SUPERVISION 4
-/* The types of messages of the library: events, signals. */
+/* The types of messages of the library, which begin with "hostmux.". */
 #define HM_TYPE_EVENT "hostmux.supervision"
 #define HM_TYPE_SIGNAL "hostmux.signal"
 
@@ -63,9 +63,11 @@ struct hm_event {
 struct hm_behaviour {
 	/* First of all.  0, or -1: it fails (return hm_actor_fail(self, …)). */
 	int (*init)(struct hm_actor *self);
-	/* A message to the default port.  NULL: refused. */
+	/* A message to the default port.  NULL: it has none, and what comes is
+	 * returned. */
 	hm_handler *handle;
-	/* What came back (hm_actor_on_return).  NULL: logged and dropped. */
+	/* What came back (hm_actor_on_return), also while another callback
+	 * turns the loop.  NULL: logged and dropped. */
 	void (*undeliverable)(struct hm_actor *self, struct hm_envelope *env);
 	/* A child has ended.  HM_TAKEN: handled.  HM_NO: self fails over it,
 	 * unless it is stopping and the child has stopped in order.  NULL: only

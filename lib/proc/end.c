@@ -143,7 +143,8 @@ over(struct hm_actor *actor)
 }
 
 /* Its children are gone and it has cleaned up: its event goes before its status
- * is seen.  Nothing of it runs any more meanwhile. */
+ * is seen.  Nothing of it runs any more meanwhile, also if who is told turns
+ * the loop. */
 static void
 finish(struct hm_actor *actor)
 {
@@ -153,8 +154,12 @@ finish(struct hm_actor *actor)
 	actor->returned = NULL;
 	actor->delivered = NULL;
 	hm_actor_hold(actor);
-	if (actor->kind != KIND_MAILBOX && !actor->proc->dying)
+	actor->busy = true;
+	if (!actor->reported && actor->kind != KIND_MAILBOX &&
+	    !actor->proc->dying) {
+		actor->reported = true;
 		supervise_end(actor);
+	}
 	if (actor->phase != PHASE_OVER)
 		over(actor);
 	hm_actor_drop(actor);

@@ -118,10 +118,11 @@ struct hm_actor {
 	bool paused, busy;    /* busy: a callback runs */
 	bool queued;	      /* among those that have something to do */
 	bool failed;
-	bool hard;    /* its end does not wait for mailboxes */
-	bool told;    /* its children know of its end */
-	bool cleaned; /* "stopped" was called */
-	bool done;    /* hm_actor_done was */
+	bool hard;     /* its end does not wait for mailboxes */
+	bool told;     /* its children know of its end */
+	bool cleaned;  /* "stopped" was called */
+	bool done;     /* hm_actor_done was */
+	bool reported; /* its event was given */
 };
 
 struct snapshot {

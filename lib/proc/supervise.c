@@ -184,13 +184,26 @@ hm_proc_unhandled(struct hm_proc *proc, const struct hm_event *event)
 		    event->origin_reason);
 }
 
+static bool
+for_coordinator(const struct hm_proc *proc, const struct hm_envelope *env)
+{
+	struct hm_id sent, wanted;
+
+	if (proc->coordinator == NULL)
+		return false;
+	hm_envelope_dest(env, &sent);
+	hm_port_id(proc->coordinator, proc->coordinator_port, &wanted);
+	return hm_id_compare(&sent, &wanted) == 0;
+}
+
 bool
 supervise_returned(struct hm_proc *proc, const struct hm_envelope *env)
 {
 	struct hm_json *json;
 	const char *actor;
 
-	if (proc->dying || !hm_envelope_type_is(env, HM_TYPE_EVENT))
+	if (proc->dying || !hm_envelope_type_is(env, HM_TYPE_EVENT) ||
+	    !for_coordinator(proc, env))
 		return false;
 	json = hm_agent_json(env);
 	actor = hm_json_string(json, "actor", "?");

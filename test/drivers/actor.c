@@ -297,6 +297,59 @@ mailbox_is_returned(void)
 	proc_end();
 }
 
+/* Aborted before it began it does not begin, and still cleans up. */
+static void
+aborted_early(void)
+{
+	struct note note = {0};
+	struct seen seen;
+	struct hm_actor *actor;
+
+	proc_begin();
+	actor = spawn("a", &plain, &note);
+	watch(actor, &seen);
+	CHECK(hm_actor_abort(actor, "early") == 0);
+	UNTIL(has_ended(&seen, HM_ACTOR_STOPPED, "early"));
+	CHECK(note.inits == 0 && note.ends == 1);
+	/* Stopped it begins first: it has mail. */
+	actor = spawn("a", &plain, &note);
+	watch(actor, &seen);
+	post_text(actor, actor, "one");
+	CHECK(hm_actor_stop(actor, "soon") == 0);
+	UNTIL(has_ended(&seen, HM_ACTOR_STOPPED, "soon"));
+	CHECK(note.inits == 1 && note.handled == 1 && note.ends == 2);
+	proc_end();
+}
+
+/* While it waits for its children, what it was asked to be sent still comes. */
+static void
+answered_to_the_end(void)
+{
+	struct note note = {0}, below = {0};
+	struct hm_actor *actor, *child;
+	struct seen seen;
+	struct hm_id dest;
+
+	proc_begin();
+	actor = spawn("a", &plain, &note);
+	child = spawn_child(actor, &plain, &below);
+	settle();
+	watch(actor, &seen);
+	hm_port_id(actor, hm_port_open(actor, NULL, true), &dest);
+	hm_actor_pause(child, true);
+	post_text(actor, child, "later");
+	CHECK(hm_actor_stop(actor, "soon") == 0);
+	settle();
+	post_to(child, &dest, "answer");
+	settle();
+	CHECK(note.handled == 1 && strcmp(note.text, "answer") == 0);
+	CHECK(seen.status.state == HM_ACTOR_STOPPING);
+	hm_actor_pause(child, false);
+	UNTIL(has_ended(&seen, HM_ACTOR_STOPPED, "soon"));
+	CHECK(below.handled == 1);
+	proc_end();
+}
+
 static int
 ask_within(struct hm_actor *self, struct hm_envelope *msg)
 {
@@ -463,6 +516,8 @@ main(void)
 	lookup();
 	children();
 	mailbox_is_returned();
+	aborted_early();
+	answered_to_the_end();
 	introspection();
 	slow();
 	signals();

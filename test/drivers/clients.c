@@ -220,8 +220,16 @@ inverted(void)
 	CHECK(strstr(logged_error, "gave up 7") != NULL);
 	hm_actor_free(self);
 	hm_actor_free(from);
-	/* Told to stop it has its time. */
+	/* An event that it has not read is its own business. */
 	proc->stopped = false;
+	self = hm_proc_actor_instance(proc, "self", &err);
+	child = spawn_child(self, &failing, NULL);
+	post_text(self, child, "x");
+	UNTIL(self->first == NULL);
+	hm_actor_free(self);
+	settle();
+	CHECK(!proc->stopped);
+	/* Told to stop it has its time. */
 	proc->limits.stop_actor_timeout = 50;
 	self = hm_proc_actor_instance(proc, "self", &err);
 	watch(self, &seen);

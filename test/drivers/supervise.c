@@ -332,6 +332,33 @@ busy_parent(void)
 }
 
 static int
+turn_within(struct hm_actor *self, const struct hm_event *event)
+{
+	(void)event;
+	(void)self;
+	tell("told");
+	turn(0);
+	turn(0);
+	return HM_TAKEN;
+}
+
+/* Who is told turns the loop: told once, it is. */
+static void
+told_once(void)
+{
+	static const struct hm_behaviour turns = {
+	    NULL, fail_at, NULL, turn_within, tell_end};
+	struct hm_actor *root;
+
+	begin(true);
+	root = spawn("r", &turns, NULL);
+	post_text(root, spawn_child(root, &plain, NULL), "boom");
+	told("r1-failed told");
+	CHECK(root->first == NULL);
+	proc_end();
+}
+
+static int
 respawn(struct hm_actor *self, const struct hm_event *event)
 {
 	struct hm_actor *child = hm_actor_spawn_child(self, &plain, NULL, &err);
@@ -442,6 +469,7 @@ main(void)
 	coordinator_fails();
 	failing_at_the_ends();
 	busy_parent();
+	told_once();
 	restarting();
 	snapshots();
 	return 0;
