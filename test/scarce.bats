@@ -10,7 +10,7 @@ said_so() {
 	case $1 in
 	0) return 0 ;;
 	124) [ -s err ] || return 0 ;; # nothing came to msg-recv
-	127) grep -q 'loading shared libraries' err && return 0 ;;
+	127) grep -qE 'loading shared libraries|TLS data' err && return 0 ;;
 	1 | 111 | 125)
 		grep -qE "^[a-z-]+: error: .*($2)" err && return 0
 		grep -q 'loading shared libraries' err && return 0 # CMD's

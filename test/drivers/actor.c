@@ -294,6 +294,16 @@ mailbox_is_returned(void)
 	UNTIL(from.returned == 5);
 	CHECK(strcmp(from.text, "actor 'a' of proc 'local' is ending") == 0);
 	CHECK(hm_proc_unsettled(proc) == 0);
+	hm_actor_abort(actor, "now");
+	settle();
+	/* Also if it could have been handled first. */
+	note.handled = 0;
+	actor = spawn("a", &plain, &note);
+	settle();
+	post_to(sender, &dest, "six");
+	CHECK(hm_actor_abort(actor, "now") == 0);
+	UNTIL(from.returned == 6);
+	CHECK(note.handled == 0);
 	proc_end();
 }
 

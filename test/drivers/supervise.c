@@ -313,20 +313,28 @@ wait_for_child(struct hm_actor *self, struct hm_envelope *msg)
 	return HM_TAKEN;
 }
 
+static int
+judge(struct hm_actor *self, const struct hm_event *event)
+{
+	(void)self;
+	tell(event->failed ? "judged" : "heard");
+	return HM_NO;
+}
+
 /* A parent that waits in its handler for the end of a child is told behind
  * that, as it cannot be called meanwhile. */
 static void
 busy_parent(void)
 {
 	static const struct hm_behaviour waits = {
-	    NULL, wait_for_child, NULL, NULL, tell_end};
+	    NULL, wait_for_child, NULL, judge, tell_end};
 	struct hm_actor *root;
 
 	begin(true);
 	root = spawn("w", &waits, NULL);
 	waited_for = spawn_child(root, &plain, NULL);
 	post_text(root, root, "go");
-	told("w1-failed waited w0-failed "
+	told("w1-failed waited judged w0-failed "
 	     "<w:failed:actor 'w[1]' failed: boom from w[1]>");
 	proc_end();
 }
@@ -381,7 +389,7 @@ restarting(void)
 
 	begin(true);
 	root = spawn("r", &restarts, NULL);
-	child = spawn_child(root, &plain, NULL);
+	(void)spawn_child(root, &plain, NULL);
 	for (i = 0; i < 3; i++) {
 		post_text(root, root->first, "boom");
 		settle();
