@@ -342,26 +342,43 @@ busy_parent(void)
 static int
 turn_within(struct hm_actor *self, const struct hm_event *event)
 {
-	(void)event;
 	(void)self;
 	tell("told");
 	turn(0);
 	turn(0);
+	CHECK(hm_proc_find(proc, &event->actor) != NULL);
 	return HM_TAKEN;
 }
 
-/* Who is told turns the loop: told once, it is. */
+static int
+free_it(struct hm_actor *self, const struct hm_event *event)
+{
+	(void)self;
+	tell("told");
+	hm_actor_free(hm_proc_find(proc, &event->actor));
+	CHECK(hm_proc_find(proc, &event->actor) == NULL);
+	return HM_TAKEN;
+}
+
+/* Who is told turns the loop, or frees the child: told once, it is, and the end
+ * is not seen before it has heard of it. */
 static void
 told_once(void)
 {
 	static const struct hm_behaviour turns = {
 	    NULL, fail_at, NULL, turn_within, tell_end};
+	static const struct hm_behaviour frees = {
+	    NULL, fail_at, NULL, free_it, tell_end};
 	struct hm_actor *root;
 
 	begin(true);
 	root = spawn("r", &turns, NULL);
 	post_text(root, spawn_child(root, &plain, NULL), "boom");
 	told("r1-failed told");
+	CHECK(root->first == NULL);
+	root = spawn("s", &frees, NULL);
+	post_text(root, spawn_child(root, &plain, NULL), "boom");
+	told("s1-failed told");
 	CHECK(root->first == NULL);
 	proc_end();
 }
