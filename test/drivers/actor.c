@@ -294,7 +294,6 @@ mailbox_is_returned(void)
 	UNTIL(from.returned == 5);
 	CHECK(strcmp(from.text, "actor 'a' of proc 'local' is ending") == 0);
 	CHECK(hm_proc_unsettled(proc) == 0);
-	hm_actor_abort(actor, "now");
 	settle();
 	/* Also if it could have been handled first. */
 	note.handled = 0;
