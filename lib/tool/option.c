@@ -56,7 +56,7 @@ spell_one(struct spelled *spelled, const struct tool_option *option)
 	one->has_arg = *end == '\0' ? no_argument : required_argument;
 	one->val = UCHAR_MAX + 1 + spelled->n;
 	if (has_short(option)) {
-		one->val = option->spelling[1];
+		one->val = (unsigned char)option->spelling[1];
 		*shorts++ = option->spelling[1];
 		if (*end != '\0')
 			*shorts = ':';
