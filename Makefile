@@ -219,11 +219,12 @@ bench-doc: static-benches
 	@HOSTMUX_BUILD=build/static test/bench/run -n $(RUNS) >build/BENCHMARKS
 	@cp build/BENCHMARKS doc/BENCHMARKS
 
-# Tests that bound memory are left out: they would count the sanitizer's own.
+# Left out: tests that bound memory, which would count the sanitizer's own, and
+# those that link the library as a user does.
 asan:
 	@test/setup cc bats
 	@$(MAKE) BUILD=build/asan CFLAGS='-O1 -g' MODE='$(SANITIZE)' drivers
-	@HOSTMUX_BUILD=build/asan test/run -x install -t memory $(SUITE)
+	@HOSTMUX_BUILD=build/asan test/run -x install -x examples -t memory $(SUITE)
 
 cover:
 	@test/setup cc bats
