@@ -147,6 +147,8 @@ refuse(struct run *run)
 		(void)snprintf(why, sizeof why,
 		    "CMD's answer is larger than %" PRIu64 " bytes",
 		    run->exec->r->limits.max_message);
+	else if (run->status == 0)
+		(void)snprintf(why, sizeof why, "no memory for CMD's answer");
 	else
 		(void)snprintf(why, sizeof why, "CMD ended: %s%s%s", status,
 		    n > 0 ? ": " : "", tail);
@@ -163,7 +165,7 @@ answer_len(const struct run *run)
 								  : len;
 }
 
-/* -1: it cannot be posted now. */
+/* As runner_say. */
 static int
 answer(struct run *run)
 {
@@ -185,13 +187,18 @@ answer(struct run *run)
 static void
 run_finish(struct run *run)
 {
-	if (run->large || run->status != 0) {
-		refuse(run);
-	} else if (run->exec->r->broken || answer(run) == 0) {
-		hm_settle(run->msg, HM_DELIVERED, NULL);
-	} else {
+	int said = 0;
+
+	if (run->large || run->status != 0 || run->out.failed)
+		said = 1;
+	else if (!run->exec->r->broken)
+		said = answer(run);
+	if (said == -1)
 		return; /* until progress */
-	}
+	if (said == 1)
+		refuse(run);
+	else
+		hm_settle(run->msg, HM_DELIVERED, NULL);
 	run_free(run);
 }
 

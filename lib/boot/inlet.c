@@ -122,6 +122,8 @@ inlet_read(struct inlet *in)
 			return 0;
 	} else {
 		hm_log(in->loop, HM_LOG_ERROR, "no memory to read a pipe");
+		in->failed = true;
+		in->start = in->len; /* a part is not what was said */
 	}
 	shut(in);
 	return -1;

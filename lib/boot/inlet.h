@@ -16,6 +16,7 @@ struct inlet {
 	bool watched; /* else fn is not called */
 	int fd;	      /* owned; -1: at its end */
 	bool last;    /* its writer has ended: an empty pipe is the end */
+	bool failed;  /* there was no memory: something is missing */
 	char *buf;    /* start … len are unused yet */
 	size_t start, len, cap;
 	void (*fn)(void *arg); /* there is something to read, or the end */

@@ -68,7 +68,7 @@ runner_post(struct runner *r, struct hm_envelope *env, bool stream)
 	hm_log(r->loop, HM_LOG_ERROR, "message of %zu bytes lost: %s",
 	    hm_payload_len(env), strerror(errno));
 	hm_envelope_free(env);
-	return 0;
+	return 1;
 }
 
 int
@@ -79,16 +79,17 @@ runner_say(struct runner *r, const struct hm_id *dest, const char *type,
 	    (unsigned)r->limits.ttl, 0, NULL, NULL};
 	struct hm_error err;
 	struct hm_envelope *env = hm_envelope_new(&draft, bytes, len, &err);
+	int done;
 
 	if (env == NULL) {
 		hm_log(r->loop, HM_LOG_ERROR, "message of %zu bytes lost: %s",
 		    len, err.text);
-		return 0;
+		return 1;
 	}
-	if (runner_post(r, env, dest == NULL) == 0)
-		return 0;
-	hm_envelope_free(env);
-	return -1;
+	done = runner_post(r, env, dest == NULL);
+	if (done == -1)
+		hm_envelope_free(env);
+	return done;
 }
 
 static void
