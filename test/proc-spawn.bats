@@ -403,6 +403,6 @@ load helper
 	ends 1 "$PID" 60
 	has "$(cat s.err)" "'w299' was not started any more"
 	try 1 proc-stat w299
-	try 0 proc-reap --all
+	DEADLINE=120 try 0 proc-reap --all
 	has "$output" 'attempted=299 ok=299 failed=0'
 }
