@@ -58,8 +58,8 @@ LIB = \
 	lib/link/ledger.c lib/link/link.c \
 	lib/link/link_in.c lib/link/link_own.c lib/link/parked.c \
 	lib/link/queue.c lib/link/refusal.c lib/link/silence.c \
-	lib/route/accept.c lib/route/cross.c lib/route/dial.c lib/route/flow.c \
-	lib/route/forward.c \
+	lib/route/accept.c lib/route/channel.c lib/route/cross.c \
+	lib/route/dial.c lib/route/flow.c lib/route/forward.c lib/route/gate.c \
 	lib/route/home.c lib/route/limits.c lib/route/names.c \
 	lib/route/outgoing.c lib/route/passage.c lib/route/peer.c \
 	lib/route/progress.c \

@@ -36,6 +36,9 @@ const char *hm_outcome_name(enum hm_outcome outcome);
 /* -1 if there is none of that name. */
 int hm_outcome_of(const char *name);
 
+/* What whoever is given a message answers. */
+enum hm_taken { HM_NO = -1, HM_TAKEN = 0, HM_LATER = 1 };
+
 /* Bytes that belong to somebody else. */
 struct hm_slice {
 	const char *p;

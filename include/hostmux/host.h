@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <hostmux/channel.h>
 #include <hostmux/error.h>
 #include <hostmux/limits.h>
 #include <hostmux/loop.h>
@@ -31,6 +32,9 @@ struct hm_host_config {
 	uint64_t timeout; /* ms grace of the end */
 	unsigned max;	  /* procs ended at a time */
 	const struct hm_limits *limits;
+	/* Where unknown names of its own go that no route takes, borrowed;
+	 * NULL: they are returned. */
+	struct hm_sender *otherwise;
 };
 
 /* Listens on everything; serves once the loop turns.  NULL with a sentence
@@ -43,6 +47,8 @@ void hm_host_free(struct hm_host *host);
 const char *hm_host_frontend(const struct hm_host *host);
 const char *hm_host_id(const struct hm_host *host);
 const char *hm_host_backend(const struct hm_host *host);
+/* Envelopes into the host, as hm_proc_sender; the host's. */
+struct hm_sender *hm_host_sender(struct hm_host *host);
 struct hm_proc *hm_host_system_proc(struct hm_host *host);
 struct hm_proc *hm_host_local_proc(struct hm_host *host);
 /*

@@ -6,6 +6,7 @@
 
 #include <hostmux/actor.h>
 #include <hostmux/addr.h>
+#include <hostmux/channel.h>
 #include <hostmux/envelope.h>
 #include <hostmux/error.h>
 #include <hostmux/host.h>

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <hostmux/channel.h>
 #include <hostmux/envelope.h>
 #include <hostmux/error.h>
 #include <hostmux/id.h>
@@ -27,8 +28,6 @@ extern "C" {
 
 struct hm_proc;
 struct hm_actor;
-
-enum hm_taken { HM_NO = -1, HM_TAKEN = 0, HM_LATER = 1 };
 
 /* Called for each message to the actor's default port; borrows msg unless it
  * returns HM_LATER. */
@@ -53,7 +52,7 @@ int hm_host_default(
     struct hm_addr *addr, const char *override, struct hm_error *err);
 
 /*
- * All four borrow loop (NULL: the proc makes and owns one, hm_proc_loop).
+ * All borrow loop (NULL: the proc makes and owns one, hm_proc_loop).
  * attach waits, in turns of the loop, until the host has greeted: kind CHANNEL
  * when it cannot be reached, EXISTS when the name is taken, DENIED when it
  * refused.
@@ -65,6 +64,14 @@ struct hm_proc *hm_proc_direct(struct hm_loop *loop, const char *addr,
     const char *name, const struct hm_limits *limits, struct hm_error *err);
 /* May not send outside itself: such messages are returned. */
 struct hm_proc *hm_proc_local(struct hm_loop *loop, struct hm_error *err);
+/*
+ * A proc of that id (of a proc); what it posts to others goes to forwarder,
+ * borrowed.  It listens nowhere: what is for it comes through hm_proc_sender or
+ * hm_proc_serve.  A checked post says EAGAIN while 1024 messages are unsettled.
+ */
+struct hm_proc *hm_proc_configured(struct hm_loop *loop, const struct hm_id *id,
+    struct hm_sender *forwarder, const struct hm_limits *limits,
+    struct hm_error *err);
 /*
  * Boots from the environment (hostmux-protocol(7)): reads the boot variables
  * and unsets the secret ones (callback and MODE), greets the backend, spawns
@@ -89,6 +96,14 @@ const char *hm_proc_host(const struct hm_proc *proc);
  * is in *got (may be NULL). */
 int hm_proc_serve(struct hm_proc *proc, const char *addr, struct hm_addr *got,
     struct hm_error *err);
+
+/*
+ * Envelopes into the proc: those for its actors are delivered, others go where
+ * its own do, as far as their senders may (a host lets a proc send as itself
+ * only).  A hop is counted for what came from elsewhere.  The proc's; NULL:
+ * ENOMEM.
+ */
+struct hm_sender *hm_proc_sender(struct hm_proc *proc);
 
 /* A root actor; name unique among the living.  arg is the caller's. */
 struct hm_actor *hm_proc_spawn(struct hm_proc *proc, const char *name,

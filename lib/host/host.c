@@ -75,6 +75,18 @@ make_procs(struct hm_host *host, struct hm_error *err)
 	return 0;
 }
 
+static int
+make_senders(struct hm_host *host, const struct hm_host_config *config,
+    struct hm_error *err)
+{
+	if (gate_open(&host->gate, host->router) == 0 &&
+	    (config->otherwise == NULL ||
+		onward_open(&host->onward, host->router, config->otherwise) ==
+		    0))
+		return 0;
+	return hm_fail(err, ENOMEM, "no memory");
+}
+
 struct hm_host *
 hm_host_new(struct hm_loop *loop, const struct hm_host_config *config,
     struct hm_error *err)
@@ -93,7 +105,8 @@ hm_host_new(struct hm_loop *loop, const struct hm_host_config *config,
 	host->router =
 	    router_new(loop, &host->limits, &host_router_ops, host, err);
 	if (host->router == NULL || host_listen(host, config, err) == -1 ||
-	    make_procs(host, err) == -1) {
+	    make_procs(host, err) == -1 ||
+	    make_senders(host, config, err) == -1) {
 		hm_host_free(host);
 		return NULL;
 	}
@@ -119,6 +132,8 @@ hm_host_free(struct hm_host *host)
 	reap_end(host);
 	hm_proc_free(host->service);
 	hm_proc_free(host->local);
+	gate_close(&host->gate);
+	onward_close(&host->onward);
 	router_free(host->router);
 	registry_fini(&host->names);
 	entry_free(host->spare);
@@ -141,6 +156,12 @@ const char *
 hm_host_backend(const struct hm_host *host)
 {
 	return host->backend;
+}
+
+struct hm_sender *
+hm_host_sender(struct hm_host *host)
+{
+	return &host->gate.sender;
 }
 
 struct hm_proc *

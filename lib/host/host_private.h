@@ -21,6 +21,7 @@
 #include "host/registry.h"
 #include "proc/agent.h"
 #include "proc/host_proc.h"
+#include "route/gate.h"
 #include "route/router.h"
 
 struct watcher;
@@ -36,6 +37,8 @@ struct hm_host {
 	struct hm_router *router;
 	struct hm_proc *service, *local;
 	struct hm_actor *agent; /* host_agent */
+	struct gate gate;
+	struct onward onward;
 	struct registry names;
 	struct entry *spare; /* for the peer that greets */
 	struct watcher *watchers;

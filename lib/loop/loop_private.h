@@ -62,6 +62,7 @@ struct hm_loop {
 	sigset_t signals;
 	hm_log_fn *log;
 	void *log_arg;
+	void *receivers; /* lib/route's: those at "local:" addresses */
 };
 
 /* loop.c: milliseconds until there is something to do, -1: nothing. */

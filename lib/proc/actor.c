@@ -449,11 +449,15 @@ hm_refuse(struct hm_actor *self, const char *fmt, ...)
 void
 hm_settle(struct hm_envelope *msg, enum hm_outcome outcome, const char *reason)
 {
-	struct hm_proc *proc = msg->owner;
+	const struct hm_proc *proc = msg->owner;
 	char at[HM_ID_TEXT];
+	struct hm_id dest;
 
+	/* What a receiver or a sender has is on its way, and in no proc. */
+	if (proc == NULL)
+		hm_envelope_dest(msg, &dest);
 	router_settle(msg, outcome, reason == NULL ? "" : reason,
-	    hm_id_print(&proc->id, at, sizeof at));
+	    hm_id_print(proc == NULL ? &dest : &proc->id, at, sizeof at));
 }
 
 static int

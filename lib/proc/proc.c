@@ -301,6 +301,42 @@ hm_proc_local(struct hm_loop *loop, struct hm_error *err)
 }
 
 struct hm_proc *
+hm_proc_configured(struct hm_loop *loop, const struct hm_id *id,
+    struct hm_sender *forwarder, const struct hm_limits *limits,
+    struct hm_error *err)
+{
+	struct hm_proc *proc = proc_new(loop, limits, err);
+
+	if (proc == NULL)
+		return NULL;
+	router_seal(proc->router);
+	if (router_own(proc->router, id->addr) == 0 &&
+	    proc_enter(proc, "", id->proc, id->addr) == 0 &&
+	    onward_open(&proc->onward, proc->router, forwarder) == 0)
+		return proc;
+	(void)hm_fail(err, ENOMEM, "no memory");
+	hm_proc_free(proc);
+	return NULL;
+}
+
+struct hm_sender *
+hm_proc_sender(struct hm_proc *proc)
+{
+	struct gate *gate = proc->gate;
+
+	if (gate != NULL)
+		return &gate->sender;
+	gate = calloc(1, sizeof *gate);
+	if (gate == NULL || gate_open(gate, proc->router) == -1) {
+		free(gate);
+		errno = ENOMEM;
+		return NULL;
+	}
+	proc->gate = gate;
+	return &gate->sender;
+}
+
+struct hm_proc *
 hm_proc_on_router(
     struct hm_router *router, const char *name, struct hm_error *err)
 {
@@ -363,6 +399,10 @@ hm_proc_free(struct hm_proc *proc)
 	hm_task_stop(proc->loop, &proc->task);
 	if (proc->own_router && proc->attach_state == 1)
 		leave(proc);
+	if (proc->gate != NULL)
+		gate_close(proc->gate);
+	free(proc->gate);
+	onward_close(&proc->onward);
 	if (proc->local.here != NULL)
 		router_remove_local(&proc->local);
 	hm_task_stop(proc->loop, &proc->task);

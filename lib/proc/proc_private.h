@@ -19,6 +19,7 @@
 #include <hostmux/actor.h>
 #include <hostmux/json.h>
 
+#include "route/gate.h"
 #include "route/router.h"
 #include "wire/record.h"
 
@@ -172,6 +173,8 @@ struct hm_proc {
 	bool early;
 	struct mail early_mail;
 	struct hm_task early_task;
+	struct gate *gate;    /* once asked for: hm_proc_sender */
+	struct onward onward; /* of a configured one */
 	/* what was made for it, and goes with it */
 	void (*closing)(void *arg);
 	void *closing_arg;

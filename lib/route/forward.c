@@ -34,7 +34,7 @@ vouch(const struct peer *peer, unsigned char *head)
 		hm_put32(head + HM_HEAD_PID, 0);
 		return;
 	}
-	if (peer->kind == PEER_NAME) {
+	if (peer->kind == PEER_NAME && !peer->router->any_sender) {
 		head[HM_HEAD_FLAGS] &= (unsigned char)~HM_ENV_REMOTE;
 	} else if (head[HM_HEAD_FLAGS] & HM_ENV_REMOTE ||
 		   hm_get32(head + HM_HEAD_UID) != HM_UID_UNKNOWN) {

@@ -18,6 +18,10 @@
 
 #include "route/peer.h"
 
+/* So much that is unsettled a proc may have on its way to what takes the rest;
+ * there is no link whose credit bounds it. */
+#define REST_UNSETTLED 1024u
+
 static struct peer *
 peer_of(struct hm_source *source)
 {
@@ -105,36 +109,41 @@ lasting(const struct hm_envelope *env)
 }
 
 /* env is settled: its proc counts it, and gets it back if it was not
- * delivered, at the end of the turn. */
+ * delivered, at the end of the turn; what went on for another settles that. */
 static void
 finish(struct hm_envelope *env, const struct settlement *how)
 {
 	struct router_local *local = env->owner;
-	struct hm_router *router;
-	char reason[HM_ERROR_TEXT], at[HM_ID_TEXT];
+	struct hm_envelope *origin = env->origin;
+	struct hm_router *router = local == NULL ? NULL : local->router;
+	char reason[HM_ERROR_TEXT] = "", at[HM_ID_TEXT] = "";
 
-	if (local == NULL) {
-		hm_envelope_free(env);
-		return;
-	}
-	router = local->router;
-	router->progress = true;
-	hm_task_start(router->loop, &router->task);
-	if (!lasting(env))
-		local->unsettled--;
-	if (how->outcome == HM_DELIVERED) {
-		if (local->delivered != NULL)
+	if (local != NULL) {
+		router->progress = true;
+		hm_task_start(router->loop, &router->task);
+		if (!lasting(env))
+			local->unsettled--;
+		if (how->outcome == HM_DELIVERED && local->delivered != NULL)
 			local->delivered(local, env);
-		hm_envelope_free(env);
-		return;
 	}
-	(void)snprintf(
-	    reason, sizeof reason, "%.*s", (int)how->reason.n, how->reason.p);
-	(void)snprintf(at, sizeof at, "%.*s", (int)how->at.n, how->at.p);
-	(void)hm_envelope_add_error(env, how->outcome, reason, at);
-	env->next = NULL;
-	*router->returns_end = env;
-	router->returns_end = &env->next;
+	if (how->outcome != HM_DELIVERED) {
+		(void)snprintf(reason, sizeof reason, "%.*s",
+		    (int)how->reason.n, how->reason.p);
+		(void)snprintf(
+		    at, sizeof at, "%.*s", (int)how->at.n, how->at.p);
+	}
+	if (origin != NULL) {
+		hm_envelope_give_back(origin, env);
+		hm_envelope_free(env);
+		router_settle(origin, how->outcome, reason, at);
+	} else if (local == NULL || how->outcome == HM_DELIVERED) {
+		hm_envelope_free(env);
+	} else {
+		(void)hm_envelope_add_error(env, how->outcome, reason, at);
+		env->next = NULL;
+		*router->returns_end = env;
+		router->returns_end = &env->next;
+	}
 }
 
 static void
@@ -370,6 +379,21 @@ too_large(const struct peer *peer, const struct hm_envelope *env)
 	       (peer->kind != PEER_NAME || peer->conn != NULL);
 }
 
+/* What came from another router of this process goes on from here only where
+ * that is meant to be. */
+static bool
+cannot_go_on(const struct hm_router *router, const struct hm_head *head,
+    const struct peer *peer, const struct router_local *to,
+    struct hm_error *err)
+{
+	if (peer != NULL ? may_go_on(peer, head)
+			 : to != router->rest || router->sealed)
+		return false;
+	(void)no_way(
+	    err, "no proc '%.*s' on %s", &head->dest.proc, router_id(router));
+	return true;
+}
+
 int
 router_post(struct router_local *local, struct hm_envelope *env, bool checked)
 {
@@ -383,9 +407,13 @@ router_post(struct router_local *local, struct hm_envelope *env, bool checked)
 
 	/* It was checked when it was made. */
 	hm_head_parse(&head, env->head, env->head_len);
-	if (route(router, &head, NULL, &peer, &to, &err) == -1 && peer == NULL)
-		to = NULL;
-	if (peer != NULL && checked && !has_room(peer, env)) {
+	if (route(router, &head, NULL, &peer, &to, &err) == -1 ||
+	    (env->origin != NULL &&
+		cannot_go_on(router, &head, peer, to, &err)))
+		peer = NULL, to = NULL;
+	if (checked && ((peer != NULL && !has_room(peer, env)) ||
+			   (to != NULL && to == router->rest &&
+			       local->unsettled >= REST_UNSETTLED))) {
 		errno = EAGAIN;
 		return -1;
 	}
@@ -396,8 +424,10 @@ router_post(struct router_local *local, struct hm_envelope *env, bool checked)
 		how.outcome = HM_REFUSED;
 		peer = NULL;
 	}
-	hm_put32(env->head + HM_HEAD_UID, router->uid);
-	hm_put32(env->head + HM_HEAD_PID, router->pid);
+	if (env->origin == NULL) {
+		hm_put32(env->head + HM_HEAD_UID, router->uid);
+		hm_put32(env->head + HM_HEAD_PID, router->pid);
+	}
 	env->owner = local;
 	if (peer != NULL) {
 		if (post_to_peer(peer, env) == -1)

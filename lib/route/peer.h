@@ -126,6 +126,7 @@ struct hm_router {
 	struct listener *listeners;
 	struct own *own; /* the first is the id */
 	struct router_local *locals;
+	struct router_local *rest; /* takes what has no other way; or NULL */
 	struct peer *peers;
 	struct peer *names[PEER_BUCKETS];
 	struct flow *flows[FLOW_BUCKETS];
@@ -140,7 +141,8 @@ struct hm_router {
 	struct hm_timer lazy, tick, close_timer;
 	unsigned generation;
 	bool open_to_all, relay, sealed, closing, progress;
-	bool attaches;	   /* all goes to the uplink, or nowhere */
+	bool attaches; /* all goes to the uplink, or nowhere */
+	bool any_sender;
 	bool crossed;	   /* a greeting was put off */
 	uint32_t uid, pid; /* this process's: what it vouches for */
 	int reserve_fd;	   /* given up to refuse when descriptors run out */
@@ -256,6 +258,8 @@ int check_reach(
     const struct hm_head *head, const struct peer *to, struct hm_error *err);
 /* May a message with this sender come over this link? */
 bool sender_fits(const struct peer *peer, const struct hm_head *head);
+/* May one go there that came from another router of this process? */
+bool may_go_on(const struct peer *peer, const struct hm_head *head);
 
 /* forward.c */
 /* What came from there as message number is settled. */

@@ -326,6 +326,12 @@ router_seal(struct hm_router *router)
 }
 
 void
+router_any_sender(struct hm_router *router)
+{
+	router->any_sender = true;
+}
+
+void
 router_reclaim(struct hm_router *router)
 {
 	struct peer *peer;
@@ -387,7 +393,8 @@ router_attach(struct hm_router *router, const struct router_attach *how,
 int
 router_add_local(struct hm_router *router, struct router_local *local)
 {
-	if (router_taken(router, local->name)) {
+	/* Without a name nothing is sent to it. */
+	if (local->name[0] != '\0' && router_taken(router, local->name)) {
 		errno = EEXIST;
 		return -1;
 	}
@@ -397,6 +404,15 @@ router_add_local(struct hm_router *router, struct router_local *local)
 	local->next = router->locals;
 	router->locals = local;
 	router->generation++;
+	return 0;
+}
+
+int
+router_add_rest(struct hm_router *router, struct router_local *local)
+{
+	if (router_add_local(router, local) == -1)
+		return -1;
+	router->rest = local;
 	return 0;
 }
 
@@ -411,6 +427,8 @@ router_remove_local(struct router_local *local)
 	if (*p == NULL)
 		return;
 	*p = local->next;
+	if (router->rest == local)
+		router->rest = NULL;
 	router->generation++;
 	passages_leave(router, local);
 	home_leave(local);

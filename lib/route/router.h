@@ -90,6 +90,8 @@ void router_relay(struct hm_router *router);
 
 /* Nothing leaves this process: what would is returned. */
 void router_seal(struct hm_router *router);
+/* A channel: links may carry any sender, in and out. */
+void router_any_sender(struct hm_router *router);
 
 /* Names behind our own addresses. reserve: messages for it wait until a peer
  * boots under it (ops->greet said yes).  bind: dialed at addr when there is
@@ -150,6 +152,9 @@ struct router_local {
 	size_t unsettled;	/* posted from here, LASTING ones not counted */
 };
 int router_add_local(struct hm_router *router, struct router_local *local);
+/* The same (its name is ""), for what has no other way: in a sealed router all
+ * that is not for its local procs, else unknown names of ours. */
+int router_add_rest(struct hm_router *router, struct router_local *local);
 void router_remove_local(struct router_local *local);
 /*
  * Posts env from local (takes it on success): as hm_post.  checked: refuse

@@ -105,6 +105,8 @@ route(struct hm_router *router, const struct hm_head *head,
 
 	*peer = NULL;
 	*local = find_local(router, dest, own || bound);
+	if (*local == NULL && router->sealed)
+		*local = router->rest;
 	if (*local != NULL)
 		return 0;
 	/* Only what is posted here goes there: the host would close the link
@@ -124,6 +126,8 @@ route(struct hm_router *router, const struct hm_head *head,
 	if (*peer == NULL)
 		*peer = by_default(router, from);
 	if (*peer == NULL)
+		*local = router->rest;
+	if (*peer == NULL && *local == NULL)
 		return no_way(err, "no proc '%.*s' on %s", &dest->proc,
 		    router_id(router));
 	return 0;
@@ -168,6 +172,8 @@ sender_fits(const struct peer *peer, const struct hm_head *head)
 {
 	const struct hm_slice *addr = &head->sender.addr;
 
+	if (peer->router->any_sender)
+		return true;
 	switch (peer->kind) {
 	case PEER_NAME:
 		return slice_is(head->sender.proc, peer->name) &&
@@ -179,4 +185,13 @@ sender_fits(const struct peer *peer, const struct hm_head *head)
 	default:
 		return true; /* our host vouches for what it passes on */
 	}
+}
+
+bool
+may_go_on(const struct peer *peer, const struct hm_head *head)
+{
+	return peer->router->any_sender || peer->kind == PEER_NAME ||
+	       is_via(peer) ||
+	       (peer->kind != PEER_UPLINK &&
+		   router_owns(peer->router, head->sender.addr));
 }

@@ -102,6 +102,18 @@ hm_envelope_take_over(struct hm_envelope *env)
 }
 
 void
+hm_envelope_give_back(struct hm_envelope *env, struct hm_envelope *copy)
+{
+	/* A payload inside was copied, and stands here still. */
+	if (!env->inside) {
+		env->payload = copy->payload;
+		copy->payload = NULL;
+	}
+	env->payload_len = copy->payload_len;
+	copy->payload_len = 0;
+}
+
+void
 hm_envelope_free(struct hm_envelope *env)
 {
 	if (env == NULL)

@@ -232,6 +232,9 @@ struct hm_envelope {
 	uint64_t number;	  /* its number there */
 	uint32_t cost;		  /* credit it holds until it is settled */
 	void *owner;		  /* the proc layer's, for hm_settle */
+	/* What this one goes on for, from another router: its payload is here,
+	 * and what becomes of this one becomes of it. */
+	struct hm_envelope *origin;
 	unsigned char bytes[];
 };
 
@@ -246,6 +249,8 @@ struct hm_envelope *hm_envelope_with_room(
 /* Another envelope of the same head, which takes the payload over (a small one
  * is copied); env is left without, for whoever frees it. */
 struct hm_envelope *hm_envelope_take_over(struct hm_envelope *env);
+/* Takes back what take_over took. */
+void hm_envelope_give_back(struct hm_envelope *env, struct hm_envelope *copy);
 /* For one that is kept for its head, to be answered and settled. */
 void hm_envelope_drop_payload(struct hm_envelope *env);
 /* Rewrites the sender.  0, or -1 EMSGSIZE, ENOMEM. */
