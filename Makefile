@@ -97,7 +97,7 @@ PROGRAMS = \
 	host-mux proc-spawn proc-boot proc-reap proc-stat \
 	msg-send msg-call msg-recv
 DRIVERS = \
-	actor addr child clients cross destroy envelope flow forged garbage id \
+	actor addr channel child clients cross destroy envelope flow forged garbage id \
 	json lane limits link linked loop manager mutate ordered orphans output \
 	proxy reader reap record registry resume route runner settled signal \
 	socket spawn states status supervise sys terminal text timer tree
@@ -105,7 +105,7 @@ FUZZERS = control envelope json link name pair record
 # With bench.c, which they have in common.
 BENCHES = actors bare booted filter keeper load payload redis relay
 HEADERS = \
-	actor.h addr.h envelope.h error.h host.h hostmux.h id.h json.h limits.h \
+	actor.h addr.h channel.h envelope.h error.h host.h hostmux.h id.h json.h limits.h \
 	loop.h manager.h proc.h status.h text.h
 MAN1 = \
 	host-mux.1 msg-call.1 msg-recv.1 msg-send.1 proc-boot.1 proc-reap.1 \

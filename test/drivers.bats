@@ -85,6 +85,10 @@ drive() {
 	drive resume
 }
 
+@test "channel: one way for envelopes over each transport; procs and hosts as senders" {
+	drive channel
+}
+
 @test "cross: hosts that dial each other have one link, also when an answer is lost" {
 	drive cross
 }

@@ -131,6 +131,7 @@ gate_open(struct gate *gate, struct hm_router *router)
 	memset(gate, 0, sizeof *gate);
 	gate->sender.post = post;
 	gate->sender.flush = flush;
+	gate->local.passes = true;
 	gate->local.deliver = deliver;
 	gate->local.progress = progress;
 	gate->local.returned = returned;
@@ -161,9 +162,9 @@ no_return(struct router_local *local, struct hm_envelope *env)
 
 void
 rest_init(struct router_local *rest,
-    void (*deliver)(struct router_local *local, struct hm_envelope *env))
+    void (*take)(struct router_local *local, struct hm_envelope *env))
 {
-	rest->deliver = deliver;
+	rest->deliver = take;
 	rest->progress = no_progress;
 	rest->returned = no_return;
 }

@@ -28,9 +28,9 @@ int gate_open(struct gate *gate, struct hm_router *router);
 /* What is on its way through it is settled all the same. */
 void gate_close(struct gate *gate);
 
-/* Fills rest in: what comes is given to deliver; it posts nothing itself. */
+/* Fills rest in: what comes is given to take; it posts nothing itself. */
 void rest_init(struct router_local *rest,
-    void (*deliver)(struct router_local *local, struct hm_envelope *env));
+    void (*take)(struct router_local *local, struct hm_envelope *env));
 /* 0, or -1 and ENOMEM.  to is borrowed. */
 int onward_open(
     struct onward *onward, struct hm_router *router, struct hm_sender *to);

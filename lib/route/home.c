@@ -379,8 +379,8 @@ too_large(const struct peer *peer, const struct hm_envelope *env)
 	       (peer->kind != PEER_NAME || peer->conn != NULL);
 }
 
-/* What came from another router of this process goes on from here only where
- * that is meant to be. */
+/* What is passed on goes over a link only where it may have that sender, and
+ * not to the rest of a host, where it may come from. */
 static bool
 cannot_go_on(const struct hm_router *router, const struct hm_head *head,
     const struct peer *peer, const struct router_local *to,
@@ -408,8 +408,7 @@ router_post(struct router_local *local, struct hm_envelope *env, bool checked)
 	/* It was checked when it was made. */
 	hm_head_parse(&head, env->head, env->head_len);
 	if (route(router, &head, NULL, &peer, &to, &err) == -1 ||
-	    (env->origin != NULL &&
-		cannot_go_on(router, &head, peer, to, &err)))
+	    (local->passes && cannot_go_on(router, &head, peer, to, &err)))
 		peer = NULL, to = NULL;
 	if (checked && ((peer != NULL && !has_room(peer, env)) ||
 			   (to != NULL && to == router->rest &&

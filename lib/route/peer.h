@@ -258,7 +258,7 @@ int check_reach(
     const struct hm_head *head, const struct peer *to, struct hm_error *err);
 /* May a message with this sender come over this link? */
 bool sender_fits(const struct peer *peer, const struct hm_head *head);
-/* May one go there that came from another router of this process? */
+/* May one with this sender, whatever it is, go there? */
 bool may_go_on(const struct peer *peer, const struct hm_head *head);
 
 /* forward.c */

@@ -148,6 +148,7 @@ struct router_local {
 	struct hm_router *router;
 	struct router_local *next;
 	uint64_t max;		/* largest payload it takes, 0: the node's */
+	bool passes;		/* what it posts may be from anybody */
 	struct hm_source *here; /* of what it posts to others in this process */
 	size_t unsettled;	/* posted from here, LASTING ones not counted */
 };
