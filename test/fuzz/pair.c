@@ -95,20 +95,20 @@ origin_settle(struct hm_source *source, uint64_t first, uint32_t n,
 	struct message *m;
 
 	for (; n > 0; n--, first++) {
-		MUST(first >= 1 && first <= side->posted);
+		CHECK(first >= 1 && first <= side->posted);
 		m = &side->messages[first];
-		MUST(m->settled++ == 0);
+		CHECK(m->settled++ == 0);
 		m->outcome = (int)how->outcome;
 		/* Nobody says "delivered" but who took it. */
 		if (how->outcome == HM_DELIVERED)
-			MUST(m->said == HM_DELIVERED);
+			CHECK(m->said == HM_DELIVERED);
 		if (m->said == HM_DELIVERED)
-			MUST(how->outcome == HM_DELIVERED ||
-			     (lost && how->outcome == HM_UNKNOWN));
+			CHECK(how->outcome == HM_DELIVERED ||
+			      (lost && how->outcome == HM_UNKNOWN));
 		if (m->done)
-			MUST(how->outcome != HM_TIMED_OUT &&
-			     (how->outcome != HM_NOT_SENT ||
-				 m->said == HM_NOT_SENT));
+			CHECK(how->outcome != HM_TIMED_OUT &&
+			      (how->outcome != HM_NOT_SENT ||
+				  m->said == HM_NOT_SENT));
 	}
 }
 
@@ -145,13 +145,13 @@ park_piece(struct side *side, unsigned n, size_t most)
 	src.dest = src.sender = &to;
 	if (m->parked == 0)
 		nhead = hm_head_write(head, &src);
-	MUST(nhead >= 0);
+	CHECK(nhead >= 0);
 	rec.len = (uint32_t)(8 + (size_t)nhead + len);
 	rec.extra = (uint16_t)nhead;
 	rec.flags = (uint8_t)((nhead > 0 ? HM_DATA_FIRST : 0) |
 			      (m->parked + len == m->size ? HM_DATA_LAST : 0));
 	chunk = chunk_new(rec.len + HM_RECORD_HEADER);
-	MUST(chunk != NULL);
+	CHECK(chunk != NULL);
 	p = chunk->bytes;
 	hm_record_header(p, &rec);
 	memcpy(p + HM_DATA_HEADER, head, (size_t)nhead);
@@ -160,7 +160,7 @@ park_piece(struct side *side, unsigned n, size_t most)
 		    byte_of(n, m->parked + i);
 	m->parked += len;
 	side->owed += link_cost(rec.len + HM_RECORD_HEADER);
-	MUST(
+	CHECK(
 	    link_park(&side->link, link_queue(&side->link, dest_slice(m->dest)),
 		m->number, chunk, p, rec.len + HM_RECORD_HEADER, &side->origin,
 		link_cost(rec.len + HM_RECORD_HEADER),
@@ -219,7 +219,7 @@ post(struct side *side, unsigned dest, unsigned size, bool pieces)
 	pieces = pieces && m->size > PIECE;
 	m->number =
 	    link_begin(&side->link, &side->origin, side->posted, !pieces);
-	MUST(m->number != 0);
+	CHECK(m->number != 0);
 	park_piece(side, side->posted, pieces ? PIECE : HM_PIECE_MAX);
 	if (pieces)
 		side->unfinished[dest] = side->posted;
@@ -234,7 +234,7 @@ by_number(struct side *from, uint64_t number, unsigned *n)
 		if (from->messages[*n].number == number)
 			return &from->messages[*n];
 	}
-	MUST(false);
+	CHECK(false);
 	return NULL;
 }
 
@@ -266,23 +266,23 @@ on_data(struct link *link, const struct hm_record *rec, struct chunk *chunk,
 	(void)chunk;
 	m = by_number(side->peer, hm_get64(p + HM_RECORD_HEADER), &n);
 	if (rec->flags & HM_DATA_FIRST) {
-		MUST(hm_head_read(&head, p + HM_DATA_HEADER, rec->extra, err) ==
-		     0);
-		MUST(head.dest.port == n && head.payload_len == m->size);
-		MUST(!m->begun && n > side->last[m->dest]);
-		MUST(side->now[m->dest] == 0);
+		CHECK(hm_head_read(
+			  &head, p + HM_DATA_HEADER, rec->extra, err) == 0);
+		CHECK(head.dest.port == n && head.payload_len == m->size);
+		CHECK(!m->begun && n > side->last[m->dest]);
+		CHECK(side->now[m->dest] == 0);
 		m->begun = true;
 		side->last[m->dest] = n;
 	}
-	MUST(m->begun && !m->done && !m->gone);
+	CHECK(m->begun && !m->done && !m->gone);
 	for (i = 0; i < len; i++)
-		MUST(p[skip + i] == byte_of(n, m->come + i));
+		CHECK(p[skip + i] == byte_of(n, m->come + i));
 	m->come += len;
 	side->now[m->dest] = n;
 	if (rec->flags & HM_DATA_LAST) {
-		MUST(m->come == m->size);
+		CHECK(m->come == m->size);
 		/* What it was told is not sent does not come. */
-		MUST(m->said != OPEN || m->outcome == OPEN);
+		CHECK(m->said != OPEN || m->outcome == OPEN);
 		side->now[m->dest] = 0;
 		m->done = true;
 		if (m->said == OPEN)
@@ -303,7 +303,7 @@ on_abort(struct link *link, uint64_t number)
 	struct message *m = by_number(side->peer, number, &n);
 
 	/* It may have been given up before it began. */
-	MUST(!m->done);
+	CHECK(!m->done);
 	if (!m->begun || m->gone)
 		return;
 	m->gone = true;
@@ -387,7 +387,7 @@ write_some(struct side *from, size_t most)
 
 	link_gather(&from->link);
 	link_pump(&from->link);
-	MUST(!from->link.lame);
+	CHECK(!from->link.lame);
 	if (wire->at > 0) {
 		memmove(wire->p, wire->p + wire->at, wire->n - wire->at);
 		wire->n -= wire->at;
@@ -421,16 +421,16 @@ read_some(struct side *to, size_t most)
 	if (len == 0)
 		return false;
 	chunk = chunk_new(to->nrest + len);
-	MUST(chunk != NULL);
+	CHECK(chunk != NULL);
 	if (to->nrest > 0)
 		memcpy(chunk->bytes, to->rest, to->nrest);
 	memcpy(chunk->bytes + to->nrest, wire->p + wire->at, len);
 	wire->at += len;
 	len += to->nrest;
 	used = link_input(&to->link, chunk, chunk->bytes, len, &err);
-	MUST(used >= 0);
+	CHECK(used >= 0);
 	to->nrest = len - (size_t)used;
-	MUST(to->nrest <= HM_RECORD_MAX);
+	CHECK(to->nrest <= HM_RECORD_MAX);
 	memcpy(to->rest, chunk->bytes + used, to->nrest);
 	chunk_drop(chunk);
 	return true;
@@ -447,8 +447,8 @@ reconnect(void)
 		return;
 	for (i = 0; i < 2; i++) {
 		sides[i].wire.n = sides[i].wire.at = sides[i].nrest = 0;
-		MUST(link_resumed(&sides[i].link, sides[1 - i].link.received) ==
-		     0);
+		CHECK(link_resumed(
+			  &sides[i].link, sides[1 - i].link.received) == 0);
 	}
 }
 
@@ -504,8 +504,8 @@ act(unsigned op, unsigned arg)
 		break;
 	case 9:
 		side->holds[dest] = !side->holds[dest];
-		MUST(link_say_hold(&side->link, side->holds[dest],
-			 dest_slice(dest)) == 0);
+		CHECK(link_say_hold(&side->link, side->holds[dest],
+			  dest_slice(dest)) == 0);
 		break;
 	case 10:
 		end_unfinished(side, dest);
@@ -534,10 +534,10 @@ check(const struct side *side)
 {
 	const struct link *link = &side->link;
 
-	MUST(link->window == link->granted + link->owed + side->kept);
-	MUST(side->pool.granted == link->window);
-	MUST(side->pool.granted <= side->pool.limit);
-	MUST(side->given <= side->owed);
+	CHECK(link->window == link->granted + link->owed + side->kept);
+	CHECK(side->pool.granted == link->window);
+	CHECK(side->pool.granted <= side->pool.limit);
+	CHECK(side->given <= side->owed);
 }
 
 static void
@@ -549,7 +549,7 @@ begin(struct side *side, struct side *peer, const struct hm_limits *limits,
 	/* Not the wire, which is large and was read to its end. */
 	memset(side, 0, offsetof(struct side, wire));
 	side->rest = rest != NULL ? rest : malloc(HM_RECORD_MAX);
-	MUST(side->rest != NULL);
+	CHECK(side->rest != NULL);
 	side->wire.n = side->wire.at = side->nrest = 0;
 	side->peer = peer;
 	side->pool.limit = memory;
@@ -573,8 +573,8 @@ drain(void)
 			while (sides[i].unfinished[dest] != 0)
 				go_on(&sides[i], dest);
 			if (sides[i].holds[dest])
-				MUST(link_say_hold(&sides[i].link, false,
-					 dest_slice(dest)) == 0);
+				CHECK(link_say_hold(&sides[i].link, false,
+					  dest_slice(dest)) == 0);
 		}
 		sides[i].keeps = false;
 	}
@@ -598,22 +598,22 @@ finish(void)
 	unsigned i, n;
 
 	for (side = sides; !lost && side < sides + 2; side++) {
-		MUST(side->link.ledger.unsettled == 0);
-		MUST(side->link.nopen == 0 && link_idle(&side->link));
-		MUST(side->link.coming == 0);
-		MUST(side->link.credit == side->peer->link.granted);
-		MUST(side->given == side->owed || side->link.keep);
+		CHECK(side->link.ledger.unsettled == 0);
+		CHECK(side->link.nopen == 0 && link_idle(&side->link));
+		CHECK(side->link.coming == 0);
+		CHECK(side->link.credit == side->peer->link.granted);
+		CHECK(side->given == side->owed || side->link.keep);
 	}
 	for (side = sides; side < sides + 2; side++) {
 		link_lost(&side->link, HM_UNKNOWN, "end", "");
 		for (n = 1; n <= side->posted; n++)
-			MUST(side->messages[n].settled == 1);
+			CHECK(side->messages[n].settled == 1);
 	}
 	for (i = 0; i < 2; i++) {
 		free_kept(&sides[i]);
 		link_fini(&sides[i].link);
-		MUST(sides[i].given == sides[i].owed);
-		MUST(sides[i].pool.granted == 0 && sides[i].origin.refs == 1);
+		CHECK(sides[i].given == sides[i].owed);
+		CHECK(sides[i].pool.granted == 0 && sides[i].origin.refs == 1);
 		chunk_arena_fini(&sides[i].arena);
 	}
 }
