@@ -18,9 +18,17 @@ answers() {
 	build echo
 	start_host
 	try 0 proc-spawn e ./echo
+	is "$(cut -f4 <<<"$output")" "$ID,e,agent[0]"
 	try 0 msg-call e hello
 	is "$output" hello
+	seq 5000 >in
+	try 0 msg-call e <in
+	is "$(cmp - in <<<"$output" && echo same)" same
 	try 0 proc-reap e
+	has "$output" 'e	Stopped(exit=0)'
+	# By hand: the seeds' error.
+	try 2 ./echo
+	matches "$stderr" "^echo: error: parameter 'HYPERACTOR_[A-Z_]+' missing: "
 }
 
 @test "workers: a worker that fails is replaced, and its proc goes on" {

@@ -81,45 +81,6 @@ END
 	done
 }
 
-# The five lines of the design: an echo proc.
-@test "a C program boots in five lines and answers" {
-	cat >echo.c <<'END'
-#include <hostmux/hostmux.h>
-
-static int
-answer(struct hm_actor *self, struct hm_envelope *msg)
-{
-	return hm_reply(self, msg, hm_payload(msg), hm_payload_len(msg));
-}
-
-int
-main(void)
-{
-	struct hm_error err;
-	struct hm_proc *proc = hm_boot(&err);
-
-	if (proc == NULL ||
-	    hm_proc_spawn(proc, "main", answer, NULL, &err) == NULL)
-		return hm_error_exit(&err, "echo");
-	return hm_proc_run(proc);
-}
-END
-	cc echo.c -I"$ROOT/include" -L"$BUILD/lib" -lhostmux -o echo
-	start_host
-	try 0 proc-spawn e ./echo
-	is "$(cut -f4 <<<"$output")" "$ID,e,agent[0]"
-	try 0 msg-call e hello
-	is "$output" hello
-	seq 5000 >in
-	try 0 msg-call e <in
-	is "$(cmp - in <<<"$output" && echo same)" same
-	try 0 proc-reap e
-	has "$output" 'e	Stopped(exit=0)'
-	# By hand: the seeds' error.
-	try 2 ./echo
-	matches "$stderr" "^echo: error: parameter 'HYPERACTOR_[A-Z_]+' missing: "
-}
-
 @test "uninstall leaves nothing" {
 	installed
 	(cd "$ROOT" && try 0 make -s uninstall "DESTDIR=$T/root" PREFIX=/usr)

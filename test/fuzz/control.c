@@ -33,10 +33,10 @@ on_answer(struct hm_actor *self, struct hm_envelope *msg)
 	(void)self;
 	/* An agent's words are no object. */
 	if (hm_payload_len(msg) > 0 && *(const char *)hm_payload(msg) == '{') {
-		MUST(ok != NULL && ok->type == HM_JSON_BOOL);
-		MUST(ok->boolean ||
-		     hm_json_string(json, "error", NULL) != NULL ||
-		     hm_json_string(json, "op", NULL) != NULL);
+		CHECK(ok != NULL && ok->type == HM_JSON_BOOL);
+		CHECK(ok->boolean ||
+		      hm_json_string(json, "error", NULL) != NULL ||
+		      hm_json_string(json, "op", NULL) != NULL);
 	}
 	hm_json_free(json);
 	answers++;
@@ -57,7 +57,7 @@ turns(void)
 	int i;
 
 	for (i = 0; i < TURNS; i++)
-		MUST(hm_loop_turn(loop, 0) == 0);
+		CHECK(hm_loop_turn(loop, 0) == 0);
 }
 
 static void
@@ -71,7 +71,7 @@ ask(struct hm_actor *actor, const char *text, size_t len)
 	hm_id_set(&dest, hm_host_id(host), "service", "host_agent", 0, 0);
 	hm_port_id(actor, 0, &reply);
 	env = hm_envelope_new(&draft, text, len, NULL);
-	MUST(env != NULL && hm_post_unchecked(actor, env) == 0);
+	CHECK(env != NULL && hm_post_unchecked(actor, env) == 0);
 	turns();
 }
 
@@ -83,7 +83,7 @@ look(struct hm_actor *actor)
 	unsigned before = answers;
 
 	ask(actor, list, sizeof list - 1);
-	MUST(answers > before);
+	CHECK(answers > before);
 }
 
 static struct hm_actor *
@@ -92,7 +92,7 @@ client(struct hm_proc *proc, const char *name)
 	struct hm_actor *actor =
 	    hm_proc_spawn(proc, name, on_answer, NULL, NULL);
 
-	MUST(actor != NULL);
+	CHECK(actor != NULL);
 	hm_actor_on_return(actor, on_return);
 	return actor;
 }
@@ -113,11 +113,11 @@ start(const char *address)
 	config.max = 64;
 	config.limits = &limits;
 	loop = hm_loop_new("poll", &err);
-	MUST(loop != NULL);
+	CHECK(loop != NULL);
 	host = hm_host_new(loop, &config, &err);
 	if (host == NULL)
 		fprintf(stderr, "%s: %s\n", address, err.text);
-	MUST(host != NULL);
+	CHECK(host != NULL);
 	answers = returned = 0;
 }
 
@@ -143,7 +143,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (hm_proc_actor(hm_host_system_proc(host), "owner") == NULL)
 			break;
 	}
-	MUST(hm_proc_unsettled(hm_host_system_proc(host)) == 0);
+	CHECK(hm_proc_unsettled(hm_host_system_proc(host)) == 0);
 	look(owner);
 	hm_host_free(host);
 	hm_loop_free(loop);

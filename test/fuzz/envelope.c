@@ -62,11 +62,11 @@ write_again(const struct hm_envelope *env)
 	n = hm_head_write(head, &parts.src);
 	if (env->head_len > HM_HEAD_ROOM)
 		return;
-	MUST(n > 0);
+	CHECK(n > 0);
 	memcpy(head + 10, env->head + 10, HM_HEAD_DEST - 10);
-	MUST(hm_envelope_errors(env) > 0 ||
-	     ((size_t)n == env->head_len &&
-		 memcmp(head, env->head, (size_t)n) == 0));
+	CHECK(hm_envelope_errors(env) > 0 ||
+	      ((size_t)n == env->head_len &&
+		  memcmp(head, env->head, (size_t)n) == 0));
 }
 
 static char *
@@ -78,7 +78,7 @@ print(const struct hm_envelope *env, size_t *len)
 	hm_json_out_init(&out);
 	hm_envelope_print(env, &out);
 	text = hm_json_out_take(&out, len);
-	MUST(text != NULL);
+	CHECK(text != NULL);
 	return text;
 }
 
@@ -108,20 +108,20 @@ print_and_read(const struct hm_envelope *env)
 	char *text = print(env, &len), *text2, *text3;
 
 	again = hm_envelope_read(text, len, NULL, NULL);
-	MUST(again != NULL || !addresses_parse(env) ||
-	     env->head_len > HM_HEAD_ROOM - 256);
+	CHECK(again != NULL || !addresses_parse(env) ||
+	      env->head_len > HM_HEAD_ROOM - 256);
 	if (again != NULL) {
-		MUST(hm_payload_len(again) == hm_payload_len(env));
-		MUST(memcmp(hm_payload(again), hm_payload(env),
-			 hm_payload_len(env)) == 0);
+		CHECK(hm_payload_len(again) == hm_payload_len(env));
+		CHECK(memcmp(hm_payload(again), hm_payload(env),
+			  hm_payload_len(env)) == 0);
 		hm_envelope_dest(env, &id);
 		hm_envelope_dest(again, &id2);
-		MUST(hm_id_compare(&id, &id2) == 0 || !addresses_parse(env));
+		CHECK(hm_id_compare(&id, &id2) == 0 || !addresses_parse(env));
 		text2 = print(again, &len2);
 		third = hm_envelope_read(text2, len2, NULL, NULL);
-		MUST(third != NULL);
+		CHECK(third != NULL);
 		text3 = print(third, &len3);
-		MUST(len3 == len2 && memcmp(text2, text3, len2) == 0);
+		CHECK(len3 == len2 && memcmp(text2, text3, len2) == 0);
 		hm_envelope_free(third);
 		free(text3);
 		free(text2);
@@ -145,14 +145,14 @@ return_it(struct hm_envelope *env)
 	id.port = 0;
 	if (hm_envelope_set_sender(env, &id) == 0) {
 		hm_envelope_sender(env, &id2);
-		MUST(hm_id_compare(&id, &id2) == 0);
+		CHECK(hm_id_compare(&id, &id2) == 0);
 	}
 	if (hm_envelope_add_error(env, HM_REFUSED, "why", "here") == 0) {
-		MUST(hm_envelope_errors(env) == before + 1);
-		MUST(hm_envelope_error_at(env, before, &kind, &reason, &at));
-		MUST(kind == HM_REFUSED && reason.n <= 3 && at.n <= 4);
+		CHECK(hm_envelope_errors(env) == before + 1);
+		CHECK(hm_envelope_error_at(env, before, &kind, &reason, &at));
+		CHECK(kind == HM_REFUSED && reason.n <= 3 && at.n <= 4);
 	}
-	MUST(hm_head_read(&head, env->head, env->head_len, NULL) == 0);
+	CHECK(hm_head_read(&head, env->head, env->head_len, NULL) == 0);
 }
 
 int
@@ -164,11 +164,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (hm_head_read(&head, data, size, NULL) == 0) {
 		memset(&parsed, 0, sizeof parsed);
 		hm_head_parse(&parsed, data, size);
-		MUST(parsed.type.p == head.type.p &&
-		     parsed.dest.port == head.dest.port);
+		CHECK(parsed.type.p == head.type.p &&
+		      parsed.dest.port == head.dest.port);
 		env = hm_envelope_from_head(data, size);
-		MUST(env != NULL && env->head_len == size);
-		MUST(memcmp(env->head, data, size) == 0);
+		CHECK(env != NULL && env->head_len == size);
+		CHECK(memcmp(env->head, data, size) == 0);
 		write_again(env);
 		print_and_read(env);
 		return_it(env);

@@ -11,17 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#define CHECK_END abort()
+#include "../drivers/check.h"
 
-/* True or the process ends: a finding. */
-#define MUST(what)                                                             \
-	do {                                                                   \
-		if (!(what)) {                                                 \
-			fprintf(                                               \
-			    stderr, "%s:%d: %s\n", __FILE__, __LINE__, #what); \
-			abort();                                               \
-		}                                                              \
-	} while (0)
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #ifndef FUZZING
 int
@@ -46,7 +39,7 @@ main(int argc, char *argv[])
 		(void)fflush(stdout);
 		/* Of exactly its size, so that a sanitizer sees its end. */
 		copy = malloc(n == 0 ? 1 : n);
-		MUST(copy != NULL);
+		CHECK(copy != NULL);
 		for (i = 0; i < n; i++)
 			copy[i] = bytes[i];
 		(void)LLVMFuzzerTestOneInput(copy, n);

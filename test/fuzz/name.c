@@ -21,17 +21,17 @@ try_address(const char *text, unsigned flags)
 
 	err.text[0] = '\0';
 	if (hm_addr_parse(&addr, text, flags, &err) == -1) {
-		MUST(err.text[0] != '\0');
+		CHECK(err.text[0] != '\0');
 		return;
 	}
-	MUST(hm_addr_text_valid(addr.text, strlen(addr.text)));
-	MUST(strchr(addr.text, ',') == NULL);
-	MUST(hm_addr_parse(&again, addr.text, flags, NULL) == 0);
-	MUST(strcmp(addr.text, again.text) == 0);
-	MUST(again.transport == addr.transport && again.any == addr.any &&
-	     again.wildcard == addr.wildcard);
-	MUST(hm_addr_is_abstract(&addr) == hm_addr_is_abstract(&again));
-	MUST(!addr.any || (flags & HM_ADDR_LISTEN) != 0);
+	CHECK(hm_addr_text_valid(addr.text, strlen(addr.text)));
+	CHECK(strchr(addr.text, ',') == NULL);
+	CHECK(hm_addr_parse(&again, addr.text, flags, NULL) == 0);
+	CHECK(strcmp(addr.text, again.text) == 0);
+	CHECK(again.transport == addr.transport && again.any == addr.any &&
+	      again.wildcard == addr.wildcard);
+	CHECK(hm_addr_is_abstract(&addr) == hm_addr_is_abstract(&again));
+	CHECK(!addr.any || (flags & HM_ADDR_LISTEN) != 0);
 }
 
 static bool
@@ -43,16 +43,16 @@ try_id(const char *text, struct hm_id *id)
 
 	err.text[0] = '\0';
 	if (hm_id_parse(id, text, &err) == -1) {
-		MUST(err.text[0] != '\0');
+		CHECK(err.text[0] != '\0');
 		return false;
 	}
 	(void)hm_id_print(id, printed, sizeof printed);
-	MUST(hm_id_parse(&id2, printed, NULL) == 0);
-	MUST(hm_id_compare(id, &id2) == 0 && id->depth == id2.depth);
-	MUST(strcmp(hm_id_print(&id2, again, sizeof again), printed) == 0);
+	CHECK(hm_id_parse(&id2, printed, NULL) == 0);
+	CHECK(hm_id_compare(id, &id2) == 0 && id->depth == id2.depth);
+	CHECK(strcmp(hm_id_print(&id2, again, sizeof again), printed) == 0);
 	for (prefix = *id; prefix.depth >= HM_ID_PROC;) {
-		MUST(hm_id_is_prefix(&prefix, id));
-		MUST(hm_id_compare(&prefix, id) <= 0);
+		CHECK(hm_id_is_prefix(&prefix, id));
+		CHECK(hm_id_compare(&prefix, id) <= 0);
 		if (prefix.depth == HM_ID_PROC)
 			break;
 		prefix.depth = (enum hm_id_depth)(prefix.depth - 1);
@@ -70,10 +70,10 @@ try_order(const struct hm_id *ids, size_t n)
 		for (j = 0; j < n; j++) {
 			a = hm_id_compare(&ids[i], &ids[j]);
 			b = hm_id_compare(&ids[j], &ids[i]);
-			MUST((a < 0) == (b > 0) && (a == 0) == (b == 0));
+			CHECK((a < 0) == (b > 0) && (a == 0) == (b == 0));
 			for (k = 0; k < n && a < 0; k++)
-				MUST(hm_id_compare(&ids[j], &ids[k]) >= 0 ||
-				     hm_id_compare(&ids[i], &ids[k]) < 0);
+				CHECK(hm_id_compare(&ids[j], &ids[k]) >= 0 ||
+				      hm_id_compare(&ids[i], &ids[k]) < 0);
 		}
 	}
 }
@@ -86,7 +86,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct hm_id dest;
 	size_t n = 0;
 
-	MUST(text != NULL);
+	CHECK(text != NULL);
 	memcpy(text, data, size);
 	text[size] = '\0';
 	for (line = text; line != NULL; line = next) {
@@ -100,8 +100,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		/* With an address in it a name would be looked up. */
 		if (strchr(line, ':') == NULL &&
 		    hm_id_parse_dest(&dest, line, "unix:/h", NULL) == 0)
-			MUST(dest.depth == HM_ID_PORT &&
-			     strcmp(dest.addr, "unix:/h") == 0);
+			CHECK(dest.depth == HM_ID_PORT &&
+			      strcmp(dest.addr, "unix:/h") == 0);
 	}
 	try_order(ids, n);
 	free(text);

@@ -10,11 +10,10 @@
  * anything else (unknown, when the link is lost), what is called not sent never
  * comes, and in the end all credit is where it was.
  */
-#include <stdlib.h>
 #include <string.h>
 
-#include "link/link.h"
 #include "fuzz.h"
+#include "../drivers/ends.h"
 
 #define MESSAGES 200u
 #define DESTS 3u
@@ -24,9 +23,7 @@
 enum outcome { OPEN = -1 };
 
 struct message {
-	uint64_t number; /* on the link; 0: not begun */
-	size_t size, parked;
-	unsigned dest;
+	struct outgoing out;
 	int outcome; /* at its origin, OPEN until it is settled */
 	int said;    /* by the receiver, the same */
 	size_t come; /* of its payload */
@@ -40,10 +37,8 @@ struct wire {
 };
 
 struct side {
-	struct link link; /* first */
+	struct end end; /* first */
 	struct side *peer;
-	struct chunk_arena arena;
-	struct credit_pool pool;
 	struct hm_source origin;
 	struct message messages[MESSAGES + 1]; /* it sends, by origin number */
 	unsigned posted;
@@ -54,29 +49,11 @@ struct side {
 	unsigned last[DESTS], now[DESTS];
 	uint64_t kept; /* credit */
 	bool holds[DESTS], keeps;
-	struct wire wire;    /* what was written to it, and not read */
-	unsigned char *rest; /* of a record */
-	size_t nrest;
+	struct wire wire; /* what was written to it, and not read */
 };
 
 static struct side sides[2];
 static bool lost;
-
-static struct hm_slice
-dest_slice(unsigned dest)
-{
-	static const char *const dests[DESTS] = {
-	    "\6unix:x\1a", "\6unix:x\1b", "\6unix:x\1c"};
-	struct hm_slice s = {dests[dest], 9};
-
-	return s;
-}
-
-static unsigned char
-byte_of(unsigned n, size_t at)
-{
-	return (unsigned char)(n * 31 + at * 7 + (at >> 8));
-}
 
 /* --- the origin */
 
@@ -95,20 +72,20 @@ origin_settle(struct hm_source *source, uint64_t first, uint32_t n,
 	struct message *m;
 
 	for (; n > 0; n--, first++) {
-		MUST(first >= 1 && first <= side->posted);
+		CHECK(first >= 1 && first <= side->posted);
 		m = &side->messages[first];
-		MUST(m->settled++ == 0);
+		CHECK(m->settled++ == 0);
 		m->outcome = (int)how->outcome;
 		/* Nobody says "delivered" but who took it. */
 		if (how->outcome == HM_DELIVERED)
-			MUST(m->said == HM_DELIVERED);
+			CHECK(m->said == HM_DELIVERED);
 		if (m->said == HM_DELIVERED)
-			MUST(how->outcome == HM_DELIVERED ||
-			     (lost && how->outcome == HM_UNKNOWN));
+			CHECK(how->outcome == HM_DELIVERED ||
+			      (lost && how->outcome == HM_UNKNOWN));
 		if (m->done)
-			MUST(how->outcome != HM_TIMED_OUT &&
-			     (how->outcome != HM_NOT_SENT ||
-				 m->said == HM_NOT_SENT));
+			CHECK(how->outcome != HM_TIMED_OUT &&
+			      (how->outcome != HM_NOT_SENT ||
+				  m->said == HM_NOT_SENT));
 	}
 }
 
@@ -118,54 +95,12 @@ origin_credit(struct hm_source *source, uint64_t cost)
 	side_of_origin(source)->given += cost;
 }
 
-static void
-unused_source(struct hm_source *source)
-{
-	(void)source;
-}
-
-/* Parks the next piece of message n, of at most PIECE bytes. */
+/* Parks the next piece of message n. */
 static void
 park_piece(struct side *side, unsigned n, size_t most)
 {
-	struct message *m = &side->messages[n];
-	struct hm_record rec = {0, HM_REC_DATA, 0, 0};
-	struct hm_head_source src = {
-	    m->size, 64, 0, NULL, NULL, "t", NULL, NULL};
-	unsigned char head[HM_HEAD_MAX];
-	struct hm_id to;
-	size_t len = m->size - m->parked, i;
-	long nhead = 0;
-	struct chunk *chunk;
-	unsigned char *p;
-
-	if (len > most)
-		len = most;
-	hm_id_set(&to, "unix:x", &"a\0b\0c"[2 * m->dest], "m", 0, n);
-	src.dest = src.sender = &to;
-	if (m->parked == 0)
-		nhead = hm_head_write(head, &src);
-	MUST(nhead >= 0);
-	rec.len = (uint32_t)(8 + (size_t)nhead + len);
-	rec.extra = (uint16_t)nhead;
-	rec.flags = (uint8_t)((nhead > 0 ? HM_DATA_FIRST : 0) |
-			      (m->parked + len == m->size ? HM_DATA_LAST : 0));
-	chunk = chunk_new(rec.len + HM_RECORD_HEADER);
-	MUST(chunk != NULL);
-	p = chunk->bytes;
-	hm_record_header(p, &rec);
-	memcpy(p + HM_DATA_HEADER, head, (size_t)nhead);
-	for (i = 0; i < len; i++)
-		p[HM_DATA_HEADER + (size_t)nhead + i] =
-		    byte_of(n, m->parked + i);
-	m->parked += len;
-	side->owed += link_cost(rec.len + HM_RECORD_HEADER);
-	MUST(
-	    link_park(&side->link, link_queue(&side->link, dest_slice(m->dest)),
-		m->number, chunk, p, rec.len + HM_RECORD_HEADER, &side->origin,
-		link_cost(rec.len + HM_RECORD_HEADER),
-		m->parked == m->size) == 0);
-	chunk_drop(chunk);
+	side->owed +=
+	    end_park(&side->end, &side->origin, &side->messages[n].out, most);
 }
 
 static void
@@ -178,8 +113,9 @@ end_unfinished(struct side *side, unsigned dest)
 	if (n == 0)
 		return;
 	side->unfinished[dest] = 0;
-	link_abort(&side->link, link_queue(&side->link, dest_slice(dest)),
-	    side->messages[n].number, &gone);
+	link_abort(&side->end.link,
+	    link_queue(&side->end.link, dest_slice(dest)),
+	    side->messages[n].out.number, &gone);
 }
 
 /* The next piece of what is unfinished for dest. */
@@ -191,12 +127,12 @@ go_on(struct side *side, unsigned dest)
 
 	if (n == 0)
 		return;
-	if (!ledger_has(&side->link.ledger, m->number)) {
+	if (!ledger_has(&side->end.link.ledger, m->out.number)) {
 		end_unfinished(side, dest);
 		return;
 	}
 	park_piece(side, n, PIECE);
-	if (m->parked == m->size)
+	if (m->out.parked == m->out.size)
 		side->unfinished[dest] = 0;
 }
 
@@ -213,13 +149,14 @@ post(struct side *side, unsigned dest, unsigned size, bool pieces)
 	if (side->posted == MESSAGES)
 		return;
 	m = &side->messages[++side->posted];
-	m->dest = dest;
-	m->size = sizes[size % (sizeof sizes / sizeof *sizes)];
+	m->out.n = side->posted;
+	m->out.dest = dest;
+	m->out.size = sizes[size % (sizeof sizes / sizeof *sizes)];
 	m->outcome = m->said = OPEN;
-	pieces = pieces && m->size > PIECE;
-	m->number =
-	    link_begin(&side->link, &side->origin, side->posted, !pieces);
-	MUST(m->number != 0);
+	pieces = pieces && m->out.size > PIECE;
+	m->out.number =
+	    link_begin(&side->end.link, &side->origin, side->posted, !pieces);
+	CHECK(m->out.number != 0);
 	park_piece(side, side->posted, pieces ? PIECE : HM_PIECE_MAX);
 	if (pieces)
 		side->unfinished[dest] = side->posted;
@@ -231,10 +168,10 @@ static struct message *
 by_number(struct side *from, uint64_t number, unsigned *n)
 {
 	for (*n = from->posted; *n > 0; --*n) {
-		if (from->messages[*n].number == number)
+		if (from->messages[*n].out.number == number)
 			return &from->messages[*n];
 	}
-	MUST(false);
+	CHECK(false);
 	return NULL;
 }
 
@@ -249,7 +186,8 @@ say_settled(struct side *side, unsigned n, enum hm_outcome outcome)
 		how.reason.n = 2;
 	}
 	m->said = (int)outcome;
-	side->link.source.settle(&side->link.source, m->number, 1, &how);
+	side->end.link.source.settle(
+	    &side->end.link.source, m->out.number, 1, &how);
 }
 
 static int
@@ -257,7 +195,7 @@ on_data(struct link *link, const struct hm_record *rec, struct chunk *chunk,
     unsigned char *p, uint32_t cost, struct hm_error *err)
 {
 	struct side *side = (struct side *)link;
-	size_t skip = HM_DATA_HEADER + rec->extra, i;
+	size_t skip = HM_DATA_HEADER + rec->extra;
 	size_t len = rec->len + HM_RECORD_HEADER - skip;
 	struct hm_head head;
 	struct message *m;
@@ -266,24 +204,23 @@ on_data(struct link *link, const struct hm_record *rec, struct chunk *chunk,
 	(void)chunk;
 	m = by_number(side->peer, hm_get64(p + HM_RECORD_HEADER), &n);
 	if (rec->flags & HM_DATA_FIRST) {
-		MUST(hm_head_read(&head, p + HM_DATA_HEADER, rec->extra, err) ==
-		     0);
-		MUST(head.dest.port == n && head.payload_len == m->size);
-		MUST(!m->begun && n > side->last[m->dest]);
-		MUST(side->now[m->dest] == 0);
+		CHECK(hm_head_read(
+			  &head, p + HM_DATA_HEADER, rec->extra, err) == 0);
+		CHECK(head.dest.port == n && head.payload_len == m->out.size);
+		CHECK(!m->begun && n > side->last[m->out.dest]);
+		CHECK(side->now[m->out.dest] == 0);
 		m->begun = true;
-		side->last[m->dest] = n;
+		side->last[m->out.dest] = n;
 	}
-	MUST(m->begun && !m->done && !m->gone);
-	for (i = 0; i < len; i++)
-		MUST(p[skip + i] == byte_of(n, m->come + i));
+	CHECK(m->begun && !m->done && !m->gone);
+	check_bytes(p + skip, len, n, m->come);
 	m->come += len;
-	side->now[m->dest] = n;
+	side->now[m->out.dest] = n;
 	if (rec->flags & HM_DATA_LAST) {
-		MUST(m->come == m->size);
+		CHECK(m->come == m->out.size);
 		/* What it was told is not sent does not come. */
-		MUST(m->said != OPEN || m->outcome == OPEN);
-		side->now[m->dest] = 0;
+		CHECK(m->said != OPEN || m->outcome == OPEN);
+		side->now[m->out.dest] = 0;
 		m->done = true;
 		if (m->said == OPEN)
 			side->pending[side->npending++] = n;
@@ -303,12 +240,12 @@ on_abort(struct link *link, uint64_t number)
 	struct message *m = by_number(side->peer, number, &n);
 
 	/* It may have been given up before it began. */
-	MUST(!m->done);
+	CHECK(!m->done);
 	if (!m->begun || m->gone)
 		return;
 	m->gone = true;
-	if (side->now[m->dest] == n)
-		side->now[m->dest] = 0;
+	if (side->now[m->out.dest] == n)
+		side->now[m->out.dest] = 0;
 	if (m->said != OPEN)
 		return;
 	/* Put together here it is forgotten; passed on, it comes back. */
@@ -318,28 +255,8 @@ on_abort(struct link *link, uint64_t number)
 		say_settled(side, n, HM_NOT_SENT);
 }
 
-static void
-on_bye(struct link *link, struct hm_slice why)
-{
-	(void)link;
-	(void)why;
-}
-
-static void
-on_due(struct link *link, bool now)
-{
-	(void)link;
-	(void)now;
-}
-
-static void
-on_unused(struct link *link)
-{
-	(void)link;
-}
-
 static const struct link_ops ops = {
-    on_data, on_abort, on_bye, on_due, on_unused, NULL};
+    on_data, on_abort, ends_on_bye, ends_on_due, ends_on_unused, NULL};
 
 static void
 settle_one(struct side *side, unsigned arg)
@@ -372,7 +289,7 @@ free_kept(struct side *side)
 
 	side->kept = 0;
 	if (kept > 0)
-		link_freed(&side->link, kept);
+		link_freed(&side->end.link, kept);
 }
 
 /* --- between them */
@@ -381,30 +298,19 @@ static bool
 write_some(struct side *from, size_t most)
 {
 	struct wire *wire = &from->peer->wire;
-	struct iovec iov[8];
-	size_t n, total = 0;
-	int i, count;
+	size_t n;
 
-	link_gather(&from->link);
-	link_pump(&from->link);
-	MUST(!from->link.lame);
 	if (wire->at > 0) {
 		memmove(wire->p, wire->p + wire->at, wire->n - wire->at);
 		wire->n -= wire->at;
 		wire->at = 0;
 	}
-	count = link_output(&from->link, iov, 8);
-	for (i = 0; i < count && total < most; i++) {
-		n = iov[i].iov_len < most - total ? iov[i].iov_len
-						  : most - total;
-		if (n > WIRE_MAX - wire->n)
-			break;
-		memcpy(wire->p + wire->n, iov[i].iov_base, n);
-		wire->n += n;
-		total += n;
-	}
-	link_wrote(&from->link, total);
-	return total > 0;
+	if (most > WIRE_MAX - wire->n)
+		most = WIRE_MAX - wire->n;
+	n = end_output(&from->end, wire->p + wire->n, most);
+	CHECK(!from->end.link.lame);
+	wire->n += n;
+	return n > 0;
 }
 
 static bool
@@ -413,26 +319,13 @@ read_some(struct side *to, size_t most)
 	struct wire *wire = &to->wire;
 	size_t len = wire->n - wire->at;
 	struct hm_error err;
-	struct chunk *chunk;
-	long used;
 
 	if (len > most)
 		len = most;
 	if (len == 0)
 		return false;
-	chunk = chunk_new(to->nrest + len);
-	MUST(chunk != NULL);
-	if (to->nrest > 0)
-		memcpy(chunk->bytes, to->rest, to->nrest);
-	memcpy(chunk->bytes + to->nrest, wire->p + wire->at, len);
+	CHECK(end_input(&to->end, wire->p + wire->at, len, &err) == 0);
 	wire->at += len;
-	len += to->nrest;
-	used = link_input(&to->link, chunk, chunk->bytes, len, &err);
-	MUST(used >= 0);
-	to->nrest = len - (size_t)used;
-	MUST(to->nrest <= HM_RECORD_MAX);
-	memcpy(to->rest, chunk->bytes + used, to->nrest);
-	chunk_drop(chunk);
 	return true;
 }
 
@@ -443,12 +336,12 @@ reconnect(void)
 {
 	int i;
 
-	if (!sides[0].link.keep)
+	if (!sides[0].end.link.keep)
 		return;
 	for (i = 0; i < 2; i++) {
-		sides[i].wire.n = sides[i].wire.at = sides[i].nrest = 0;
-		MUST(link_resumed(&sides[i].link, sides[1 - i].link.received) ==
-		     0);
+		sides[i].wire.n = sides[i].wire.at = sides[i].end.nrest = 0;
+		CHECK(link_resumed(&sides[i].end.link,
+			  sides[1 - i].end.link.received) == 0);
 	}
 }
 
@@ -457,11 +350,11 @@ time_out(struct side *side, unsigned dest)
 {
 	static const struct settlement late = {
 	    HM_TIMED_OUT, {"late", 4}, {"", 0}, false};
-	struct queue *queue = link_queue(&side->link, dest_slice(dest));
+	struct queue *queue = link_queue(&side->end.link, dest_slice(dest));
 
-	if (queue == &side->link.park)
-		link_unpump(&side->link);
-	link_return_parked(&side->link, queue, 0, &late);
+	if (queue == &side->end.link.park)
+		link_unpump(&side->end.link);
+	link_return_parked(&side->end.link, queue, 0, &late);
 }
 
 static size_t
@@ -504,8 +397,8 @@ act(unsigned op, unsigned arg)
 		break;
 	case 9:
 		side->holds[dest] = !side->holds[dest];
-		MUST(link_say_hold(&side->link, side->holds[dest],
-			 dest_slice(dest)) == 0);
+		CHECK(link_say_hold(&side->end.link, side->holds[dest],
+			  dest_slice(dest)) == 0);
 		break;
 	case 10:
 		end_unfinished(side, dest);
@@ -520,10 +413,10 @@ act(unsigned op, unsigned arg)
 		reconnect();
 		break;
 	case 14:
-		link_reclaim(&side->link);
+		link_reclaim(&side->end.link);
 		break;
 	default:
-		link_ask(&side->link);
+		link_ask(&side->end.link);
 	}
 }
 
@@ -532,33 +425,26 @@ act(unsigned op, unsigned arg)
 static void
 check(const struct side *side)
 {
-	const struct link *link = &side->link;
+	const struct link *link = &side->end.link;
 
-	MUST(link->window == link->granted + link->owed + side->kept);
-	MUST(side->pool.granted == link->window);
-	MUST(side->pool.granted <= side->pool.limit);
-	MUST(side->given <= side->owed);
+	CHECK(link->window == link->granted + link->owed + side->kept);
+	CHECK(side->end.pool.granted == link->window);
+	CHECK(side->end.pool.granted <= side->end.pool.limit);
+	CHECK(side->given <= side->owed);
 }
 
 static void
 begin(struct side *side, struct side *peer, const struct hm_limits *limits,
     uint64_t memory, bool keep)
 {
-	unsigned char *rest = side->rest;
-
 	/* Not the wire, which is large and was read to its end. */
 	memset(side, 0, offsetof(struct side, wire));
-	side->rest = rest != NULL ? rest : malloc(HM_RECORD_MAX);
-	MUST(side->rest != NULL);
-	side->wire.n = side->wire.at = side->nrest = 0;
+	side->wire.n = side->wire.at = 0;
 	side->peer = peer;
-	side->pool.limit = memory;
-	side->origin.settle = origin_settle;
+	source_init(&side->origin, origin_settle);
 	side->origin.credit = origin_credit;
-	side->origin.unused = unused_source;
-	side->origin.refs = 1;
-	link_init(&side->link, &ops, limits, &side->arena, &side->pool);
-	side->link.keep = keep;
+	end_init(&side->end, &ops, limits, memory);
+	side->end.link.keep = keep;
 }
 
 /* Everything is let go, until nothing moves any more. */
@@ -573,8 +459,8 @@ drain(void)
 			while (sides[i].unfinished[dest] != 0)
 				go_on(&sides[i], dest);
 			if (sides[i].holds[dest])
-				MUST(link_say_hold(&sides[i].link, false,
-					 dest_slice(dest)) == 0);
+				CHECK(link_say_hold(&sides[i].end.link, false,
+					  dest_slice(dest)) == 0);
 		}
 		sides[i].keeps = false;
 	}
@@ -598,23 +484,22 @@ finish(void)
 	unsigned i, n;
 
 	for (side = sides; !lost && side < sides + 2; side++) {
-		MUST(side->link.ledger.unsettled == 0);
-		MUST(side->link.nopen == 0 && link_idle(&side->link));
-		MUST(side->link.coming == 0);
-		MUST(side->link.credit == side->peer->link.granted);
-		MUST(side->given == side->owed || side->link.keep);
+		CHECK(side->end.link.ledger.unsettled == 0);
+		CHECK(side->end.link.nopen == 0 && link_idle(&side->end.link));
+		CHECK(side->end.link.coming == 0);
+		CHECK(side->end.link.credit == side->peer->end.link.granted);
+		CHECK(side->given == side->owed || side->end.link.keep);
 	}
 	for (side = sides; side < sides + 2; side++) {
-		link_lost(&side->link, HM_UNKNOWN, "end", "");
+		link_lost(&side->end.link, HM_UNKNOWN, "end", "");
 		for (n = 1; n <= side->posted; n++)
-			MUST(side->messages[n].settled == 1);
+			CHECK(side->messages[n].settled == 1);
 	}
 	for (i = 0; i < 2; i++) {
 		free_kept(&sides[i]);
-		link_fini(&sides[i].link);
-		MUST(sides[i].given == sides[i].owed);
-		MUST(sides[i].pool.granted == 0 && sides[i].origin.refs == 1);
-		chunk_arena_fini(&sides[i].arena);
+		end_fini(&sides[i].end);
+		CHECK(sides[i].given == sides[i].owed);
+		CHECK(sides[i].origin.refs == 1);
 	}
 }
 
@@ -633,8 +518,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	lost = false;
 	begin(&sides[0], &sides[1], &limits, memory, (data[1] & 1) != 0);
 	begin(&sides[1], &sides[0], &limits, memory, (data[1] & 1) != 0);
-	sides[0].link.credit = sides[1].link.granted;
-	sides[1].link.credit = sides[0].link.granted;
+	end_join(&sides[0].end, &sides[1].end);
 	for (i = 2; i + 1 < size && i < 4096; i += 2) {
 		act(data[i], data[i + 1]);
 		check(&sides[0]);

@@ -18,8 +18,8 @@ grow(const uint8_t *data, size_t size, int got, const struct hm_record *rec)
 
 	for (n = 0; n < size && (got != 1 || n < whole); n += step) {
 		now = hm_record_peek(data, n, &part, NULL);
-		MUST(now != 1 && (before == 0 || now == -1));
-		MUST(got != 1 || now == 0);
+		CHECK(now != 1 && (before == 0 || now == -1));
+		CHECK(got != 1 || now == 0);
 		before = now;
 	}
 }
@@ -34,14 +34,14 @@ greeting(const uint8_t *record, const struct hm_record *rec)
 
 	if (hm_hello_read(&hello, body, rec->len, NULL) == -1)
 		return;
-	MUST(hello.major == HM_WIRE_MAJOR);
-	MUST(hello.addr.n == 0 ||
-	     hm_addr_text_valid(hello.addr.p, hello.addr.n));
-	MUST(hello.name.n == 0 || hm_name_valid(hello.name.p, hello.name.n));
+	CHECK(hello.major == HM_WIRE_MAJOR);
+	CHECK(hello.addr.n == 0 ||
+	      hm_addr_text_valid(hello.addr.p, hello.addr.n));
+	CHECK(hello.name.n == 0 || hm_name_valid(hello.name.p, hello.name.n));
 	n = hm_hello_write(again, (enum hm_record_type)rec->type, &hello);
-	MUST(n == rec->len + HM_RECORD_HEADER);
+	CHECK(n == rec->len + HM_RECORD_HEADER);
 	again[HM_RECORD_HEADER + 7] = body[7]; /* reserved */
-	MUST(memcmp(again, record, n) == 0);
+	CHECK(memcmp(again, record, n) == 0);
 }
 
 static void
@@ -49,15 +49,15 @@ settlement(const uint8_t *body, const struct hm_record *rec)
 {
 	size_t n = hm_get32(body), at = 4 + 12 * n, i;
 
-	MUST(n > 0 && at + 4 <= rec->len && rec->extra <= HM_UNKNOWN);
+	CHECK(n > 0 && at + 4 <= rec->len && rec->extra <= HM_UNKNOWN);
 	for (i = 0; i < n; i++)
-		MUST(hm_get32(body + 12 + 12 * i) > 0 &&
-		     hm_get64(body + 4 + 12 * i) <=
-			 UINT64_MAX - hm_get32(body + 12 + 12 * i));
+		CHECK(hm_get32(body + 12 + 12 * i) > 0 &&
+		      hm_get64(body + 4 + 12 * i) <=
+			  UINT64_MAX - hm_get32(body + 12 + 12 * i));
 	at += 2u + hm_get16(body + at);
-	MUST(at + 2 <= rec->len);
+	CHECK(at + 2 <= rec->len);
 	at += 2u + hm_get16(body + at);
-	MUST(at == rec->len);
+	CHECK(at == rec->len);
 }
 
 static void
@@ -65,9 +65,9 @@ destination(const uint8_t *body, const struct hm_record *rec)
 {
 	size_t n = body[0];
 
-	MUST(n + 2 <= rec->len && n + 2 + body[n + 1] == rec->len);
-	MUST(hm_addr_text_valid((const char *)body + 1, n));
-	MUST(hm_name_valid((const char *)body + n + 2, body[n + 1]));
+	CHECK(n + 2 <= rec->len && n + 2 + body[n + 1] == rec->len);
+	CHECK(hm_addr_text_valid((const char *)body + 1, n));
+	CHECK(hm_name_valid((const char *)body + n + 2, body[n + 1]));
 }
 
 static void
@@ -76,18 +76,18 @@ message(const uint8_t *body, const struct hm_record *rec)
 	struct hm_head_known known;
 	struct hm_head head, again;
 
-	MUST(rec->len >= 8u + rec->extra);
-	MUST((rec->extra > 0) == ((rec->flags & HM_DATA_FIRST) != 0));
+	CHECK(rec->len >= 8u + rec->extra);
+	CHECK((rec->extra > 0) == ((rec->flags & HM_DATA_FIRST) != 0));
 	if (rec->extra == 0 ||
 	    hm_head_read(&head, body + 8, rec->extra, NULL) == -1)
 		return;
 	/* What is remembered of the one before makes no difference. */
 	known.dest = head.dest_proc;
 	known.sender = head.sender_proc;
-	MUST(hm_head_read_known(&again, body + 8, rec->extra, &known, NULL) ==
-	     0);
-	MUST(again.known && again.payload_len == head.payload_len);
-	MUST(again.type.p == head.type.p && again.errors.p == head.errors.p);
+	CHECK(hm_head_read_known(&again, body + 8, rec->extra, &known, NULL) ==
+	      0);
+	CHECK(again.known && again.payload_len == head.payload_len);
+	CHECK(again.type.p == head.type.p && again.errors.p == head.errors.p);
 }
 
 int
@@ -102,13 +102,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memset(&rec, 0, sizeof rec);
 		err.text[0] = '\0';
 		got = hm_record_peek(data, size, &rec, &err);
-		MUST(got != -1 || err.text[0] != '\0');
+		CHECK(got != -1 || err.text[0] != '\0');
 		grow(data, size, got, &rec);
 		if (got != 1)
 			break;
-		MUST(rec.len <= HM_BODY_MAX);
+		CHECK(rec.len <= HM_BODY_MAX);
 		hm_record_header(header, &rec);
-		MUST(memcmp(header, data, sizeof header) == 0);
+		CHECK(memcmp(header, data, sizeof header) == 0);
 		if (rec.type == HM_REC_HELLO || rec.type == HM_REC_HELLO_BACK)
 			greeting(data, &rec);
 		else if (rec.type == HM_REC_SETTLE)
