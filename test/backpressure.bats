@@ -31,7 +31,7 @@ sender_to() {
 	start_host
 	stopped_receiver r
 	sender_to r
-	wait_for 30 stands_still r.n
+	wait_for 30 stands_still 0 lines_of r.n
 	n=$(wc -l <r.n)
 	# 1000 bytes each: what one link may park, and what pipes hold.
 	[ "$n" -lt 5000 ]
@@ -55,7 +55,7 @@ sender_to() {
 		sender_to "r$i"
 	done
 	for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
-		wait_for 60 stands_still "r$i.n"
+		wait_for 60 stands_still 0 lines_of "r$i.n"
 	done
 	[ "$(resident "$HOST")" -lt 18432 ]
 	peak=$(sed -n 's/^VmHWM:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$HOST/status")
@@ -74,7 +74,7 @@ sender_to() {
 	start_host
 	stopped_receiver r
 	sender_to r
-	wait_for 30 stands_still r.n
+	wait_for 30 stands_still 0 lines_of r.n
 	try 0 proc-spawn c proc-boot --lines cat
 	seq 5000 >in
 	DEADLINE=60
@@ -95,7 +95,7 @@ sender_to() {
 	: >n
 	writer "$PWD/n" 3>&- 8>&- | msg-call c >pipe 2>/dev/null 3>&- 8>&- &
 	stuck=$!
-	wait_for 30 stands_still n
+	wait_for 30 stands_still 0 lines_of n
 	kill -STOP "$stuck"
 	seq 5000 >in
 	DEADLINE=60
@@ -114,16 +114,11 @@ sender_to() {
 	exec 8<>pipe
 	seq 3000 | msg-call p >pipe 2>/dev/null 8>&- &
 	local asker=$!
-	# Its answers stand still: that can only be seen over a time.
-	stuck() {
-		local n
-
-		n=$(proc-stat p | cut -f6)
-		[ "$n" -gt 200 ] || return
-		sleep 0.5
-		[ "$n" = "$(proc-stat p | cut -f6)" ]
+	# Its answers stand still.
+	answered() {
+		proc-stat p | cut -f6
 	}
-	wait_for 30 stuck
+	wait_for 30 stands_still 200 answered
 	DEADLINE=20
 	try 0 msg-call p hello
 	matches "$output" '^hello x'

@@ -352,13 +352,25 @@ driver() {
 	echo "$DRIVERS/$1"
 }
 
-# stands_still FILE: it has grown, and grows no longer.  That nothing comes can
-# only be seen over a time; wait_for asks until it is so.
+# stands_still LEAST CMD [ARG]...: the number that CMD prints is above LEAST, and
+# the same each time it is looked at.  That nothing comes can only be seen over a
+# while; wait_for asks until it is so.
 stands_still() {
-	local before
+	local n look
 
-	before=$(wc -l <"$1")
-	[ "$before" -gt 0 ] || return
-	sleep 0.5
-	[ "$before" -eq "$(wc -l <"$1")" ]
+	n=$("${@:2}")
+	[ "$n" -gt "$1" ] || return
+	for look in 1 2 3 4 5 6 7 8 9 10; do
+		sleep 0.05
+		[ "$n" -eq "$("${@:2}")" ] || return
+	done
+}
+
+lines_of() {
+	wc -l <"$1"
+}
+
+# sent_to NAME: the messages that went to it.
+sent_to() {
+	proc-stat -a "$1" | cut -f5
 }

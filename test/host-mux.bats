@@ -160,7 +160,7 @@ foreground() {
 	local name=hm-$BASHPID-$RANDOM
 
 	[ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null ||
-	    skip "only root can be somebody else"
+	    skip "not root, or no setpriv: nobody else to be"
 	start_host -l "unix:@$name"
 	try 1,111 setpriv --reuid 65534 --regid 65534 --clear-groups \
 	    proc-stat -H "unix:@$name"

@@ -21,7 +21,7 @@ namespace() {
 		NAMESPACE=$how
 		$how true 2>/dev/null && return
 	done
-	skip "no PID namespace here: neither root nor user namespaces"
+	skip "unshare makes no PID namespace here"
 }
 
 # init NAME CMD [ARG]...: CMD runs as PID 1; $PID is of what started it, $INIT
