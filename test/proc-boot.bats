@@ -216,6 +216,18 @@ load helper
 	try 0 proc-stat p k
 }
 
+@test "--exec: the proc killed while it works: who asked is told how it ended" {
+	start_host
+	try 0 proc-spawn p proc-boot --exec sh -c 'echo up >log; exec sleep 600'
+	# Who only sends watches nobody: what it hears comes back with its message.
+	background s msg-send p x
+	wait_for 10 test -s log
+	kill -KILL "$(field p pid)"
+	ends 1 "$PID"
+	has "$(cat s.err)" unknown
+	has "$(cat s.err)" 'Killed(sig=9)'
+}
+
 @test "--exec -j MAX: at most MAX at a time, 1 without" {
 	start_host
 	try 0 proc-spawn one proc-boot --exec sh -c 'mkdir lock || exit 9; sleep .05; rmdir lock'
