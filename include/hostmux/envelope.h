@@ -36,6 +36,9 @@ const char *hm_outcome_name(enum hm_outcome outcome);
 /* -1 if there is none of that name. */
 int hm_outcome_of(const char *name);
 
+/* The header of an answer that is none: why not. */
+#define HM_HEADER_REFUSED "refused"
+
 /* Bytes that belong to somebody else. */
 struct hm_slice {
 	const char *p;

@@ -71,12 +71,12 @@ runner_post(struct runner *r, struct hm_envelope *env, bool stream)
 	return 1;
 }
 
-int
-runner_say(struct runner *r, const struct hm_id *dest, const char *type,
-    const void *bytes, size_t len)
+static int
+say(struct runner *r, const struct hm_id *dest, const char *type,
+    const char *const *headers, const void *bytes, size_t len)
 {
 	struct hm_draft draft = {NULL, dest == NULL ? &r->dest : dest, type,
-	    (unsigned)r->limits.ttl, 0, NULL, NULL};
+	    (unsigned)r->limits.ttl, 0, NULL, headers};
 	struct hm_error err;
 	struct hm_envelope *env = hm_envelope_new(&draft, bytes, len, &err);
 	int done;
@@ -90,6 +90,21 @@ runner_say(struct runner *r, const struct hm_id *dest, const char *type,
 	if (done == -1)
 		hm_envelope_free(env);
 	return done;
+}
+
+int
+runner_say(struct runner *r, const struct hm_id *dest, const char *type,
+    const void *bytes, size_t len)
+{
+	return say(r, dest, type, NULL, bytes, len);
+}
+
+int
+runner_deny(struct runner *r, const struct hm_id *dest, const char *why)
+{
+	const char *headers[] = {HM_HEADER_REFUSED, why, NULL};
+
+	return say(r, dest, "text/plain", headers, "", 0);
 }
 
 static void
@@ -106,7 +121,7 @@ on_returned(struct hm_actor *self, struct hm_envelope *env)
 	enum hm_outcome kind = HM_UNKNOWN;
 	size_t n = hm_envelope_errors(env);
 	struct hm_id dest;
-	char id[HM_ID_TEXT];
+	char id[HM_ID_TEXT], text[HM_ERROR_TEXT];
 
 	if (r->mode->returned != NULL) {
 		r->mode->returned(r, env);
@@ -119,6 +134,12 @@ on_returned(struct hm_actor *self, struct hm_envelope *env)
 	hm_log(r->loop, HM_LOG_WARNING, "came back (%s): %s: %.*s",
 	    hm_id_print(&dest, id, sizeof id), hm_outcome_name(kind),
 	    (int)why.n, why.p);
+	/* Who asked may take this, if it did not take the answer. */
+	if (kind != HM_REFUSED || hm_payload_len(env) == 0 ||
+	    (r->to != NULL && hm_id_compare(&dest, &r->dest) == 0))
+		return;
+	(void)snprintf(text, sizeof text, "%.*s", (int)why.n, why.p);
+	(void)runner_deny(r, &dest, text);
 }
 
 static int

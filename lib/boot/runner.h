@@ -96,6 +96,8 @@ int runner_post(struct runner *r, struct hm_envelope *env, bool stream);
 /* The same with a message made of bytes; dest NULL: to --to. */
 int runner_say(struct runner *r, const struct hm_id *dest, const char *type,
     const void *bytes, size_t len);
+/* An answer that there will not be: who waits for it at dest is told why. */
+int runner_deny(struct runner *r, const struct hm_id *dest, const char *why);
 /* What was posted is settled (by its returning). */
 void runner_forget(struct runner *r, const struct hm_envelope *env);
 /* Settles what CMD was to get, and will not any more. */
