@@ -10,10 +10,9 @@
 #ifndef HM_PEER_H
 #define HM_PEER_H
 
-#include <sys/types.h>
-
 #include <hostmux/loop.h>
 
+#include "base/sys.h"
 #include "link/conn.h"
 #include "link/link.h"
 #include "route/router.h"
@@ -101,8 +100,7 @@ struct listener {
 	struct hm_router *router;
 	struct hm_watch watch;
 	struct hm_timer rest; /* from accepting, while that fails */
-	dev_t dev; /* of its socket's file: what else stands there stays */
-	ino_t ino;
+	struct sys_bound bound;
 	struct hm_addr addr;
 };
 
