@@ -397,8 +397,12 @@ supervise(const struct job *job, int front, int will)
 	sup.wards = calloc(job->count, sizeof *sup.wards);
 	sup.loop = sup.front.loop = hm_loop_new(getenv("HOSTMUX_LOOP"), &err);
 	if (sup.wards == NULL || sup.loop == NULL ||
-	    talk_start(&sup.front, front) == -1)
+	    talk_start(&sup.front, front) == -1) {
+		(void)dprintf(front,
+		    "{\"fatal\":{\"code\":%d,\"text\":\"supervisor: %s\"}}\n",
+		    errno, strerror(errno));
 		_exit(1);
+	}
 	hm_loop_set_log(sup.loop, front_say_log, &sup);
 	if (bring_up(&sup, &err) == 0) {
 		run(&sup);
