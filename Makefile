@@ -76,6 +76,7 @@ LIB = \
 	lib/boot/inlet.c lib/boot/joined.c lib/boot/launch.c lib/boot/lifeline.c \
 	lib/boot/lines.c lib/boot/manager.c lib/boot/outlet.c \
 	lib/boot/output.c lib/boot/payload.c lib/boot/plain.c \
+	lib/boot/posted.c \
 	lib/boot/process.c lib/boot/runner.c lib/boot/sink.c lib/boot/spawn.c \
 	lib/boot/status.c lib/boot/supervisor.c lib/boot/talk.c \
 	lib/boot/terminal.c \

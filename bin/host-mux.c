@@ -116,8 +116,8 @@ read_environment(struct mux *mux, struct hm_error *err)
 static int
 failed(const struct mux *mux, int status)
 {
-	if (mux->command != NULL)
-		return TOOL_WRAP; /* and stdout is CMD's */
+	if (mux->command != NULL) /* and stdout is CMD's */
+		return status == TOOL_USAGE ? status : TOOL_WRAP;
 	if (!mux->background)
 		print_false();
 	return status;

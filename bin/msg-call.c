@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -197,12 +198,17 @@ on_answer(struct hm_actor *self, struct hm_envelope *msg)
 {
 	struct call *call = hm_actor_arg(self);
 	struct question *q = find(call, hm_envelope_port(msg));
+	struct hm_slice no = hm_envelope_header(msg, HM_HEADER_REFUSED);
 	struct hm_json_out out;
+	char why[HM_ERROR_TEXT];
 
 	if (q == NULL)
 		return hm_refuse(self, "it only asks");
 	q->to->gone = false;
-	if (call->box.template.json) {
+	if (no.p != NULL) {
+		(void)snprintf(why, sizeof why, "%.*s", (int)no.n, no.p);
+		fail(q, HM_REFUSED, why);
+	} else if (call->box.template.json) {
 		hm_json_out_init(&out);
 		hm_envelope_print(msg, &out);
 		end_json(q, &out);

@@ -140,6 +140,16 @@ boot(struct runner *r, struct boot *boot, struct hm_error *err)
 	return 0;
 }
 
+/* A wrapper's own failure, unless it is the host that was not reached. */
+static int
+fail(const struct hm_error *err)
+{
+	int status = tool_fail(&tool, err);
+
+	return status == TOOL_SYSTEM && tool_scarce(err->code) ? TOOL_WRAP
+							       : status;
+}
+
 static int
 run(struct runner *r)
 {
@@ -180,7 +190,7 @@ main(int argc, char **argv)
 		done = join(&runner, &options, &err);
 	else
 		done = boot(&runner, &booted, &err);
-	status = done == 0 ? run(&runner) : tool_fail(&tool, &err);
+	status = done == 0 ? run(&runner) : fail(&err);
 	hm_loop_free(runner.loop);
 	return status;
 }

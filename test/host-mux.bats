@@ -476,3 +476,9 @@ time.sleep(600)'
 	try 111 sh -c 'exec host-mux >/dev/full'
 	has "$stderr" 'No space left'
 }
+
+@test "-- CMD: an address that is none is a usage error, own failure 125" {
+	try 2 host-mux -l nonsense: -- true
+	has "$stderr" 'no transport'
+	try 125 host-mux -l unix:/nonexistent/x -- true
+}

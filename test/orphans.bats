@@ -261,3 +261,47 @@ break_link() {
 	status_is w1 'Stopped(exit=1)'
 	name_is_free
 }
+
+no_spawners() {
+	[ -z "$(spawners)" ]
+}
+
+# replace: a server of somebody else stands where each socket of the spawn was.
+replace() {
+	local path
+
+	OTHERS=()
+	for path in "${PATHS[@]}"; do
+		rm "$path"
+		background "r${path##*-}" msg-recv --listen "unix:$path"
+		OTHERS+=("$PID")
+		wait_for 10 test -S "$path"
+	done
+}
+
+@test "a socket that took the place of another is nobody's to remove" {
+	local before who path
+
+	start_host
+	before=$(sockets)
+	for who in proc supervisor; do
+		try 0 proc-spawn w proc-boot sleep 600
+		mapfile -t PATHS < <(sockets | grep -vxF "$before")
+		is "${#PATHS[@]}" 2
+		replace
+		if [ "$who" = proc ]; then
+			kill -KILL "$(field w pid)"
+		else
+			kill -KILL "$(supervisor_of "$(field w pid)")"
+		fi
+		wait_for 10 status_is w '[KF]*'
+		wait_for 10 no_spawners
+		for path in "${PATHS[@]}"; do
+			test -S "$path"
+		done
+		for PID in "${OTHERS[@]}"; do
+			stop "$PID"
+		done
+		is "$(sockets)" "$before"
+	done
+}

@@ -109,6 +109,43 @@ load helper
 	has "$stderr" 'Stopped(exit=5)'
 }
 
+@test "--lines: an answer over the limit is refused, those behind it keep their order" {
+	start_host
+	cat >cmd <<'EOF'
+while IFS= read -r l; do
+	case $l in
+	[0-9]*) head -c "$l" /dev/zero | tr '\0' x ;;
+	esac
+	echo "$l"
+done
+EOF
+	try 0 proc-spawn -c CODEC_MAX_FRAME_LENGTH=1k c proc-boot --lines sh cmd
+	# By a little, and by more than is read at a time.
+	DEADLINE=20 try 1 msg-call c a 1100 b 300000 c
+	is "$output" $'a\n\nb\n\nc'
+	has "$stderr" 'refused'
+	is "$(grep -c "CMD's answer is larger than 1024 bytes" <<<"$stderr")" 2
+	# The way to the host takes less than the proc.
+	try 0 proc-spawn -c CODEC_MAX_FRAME_LENGTH=200M d proc-boot --lines sh cmd
+	DEADLINE=60 try 1 msg-call d a 70000000 b
+	is "$output" $'a\n\nb'
+	has "$stderr" 'the largest taken is 67108864'
+}
+
+@test "--lines: an answer for which there is no memory is refused, too" {
+	start_host
+	cat >cmd <<'EOF'
+while IFS= read -r l; do
+	[ "$l" != big ] || head -c 40000000 /dev/zero | tr '\0' x
+	echo "$l"
+done
+EOF
+	try 0 proc-spawn c sh -c 'ulimit -v 40000 && exec proc-boot --lines sh cmd'
+	DEADLINE=30 try 1 msg-call c a big b
+	is "$output" $'a\n\nb'
+	has "$stderr" "no memory"
+}
+
 @test "--lines: a last line without newline counts" {
 	start_host
 	try 0 proc-spawn c proc-boot --lines sh -c 'read -r l; printf "%s!" "$l"'
@@ -214,6 +251,18 @@ load helper
 	matches "$stderr" 'refused.*9'
 	# The proc goes on.
 	try 0 proc-stat p k
+}
+
+@test "--exec: the proc killed while it works: who asked is told how it ended" {
+	start_host
+	try 0 proc-spawn p proc-boot --exec sh -c 'echo up >log; exec sleep 600'
+	# Who only sends watches nobody: what it hears comes back with its message.
+	background s msg-send p x
+	wait_for 10 test -s log
+	kill -KILL "$(field p pid)"
+	ends 1 "$PID"
+	has "$(cat s.err)" unknown
+	has "$(cat s.err)" 'Killed(sig=9)'
 }
 
 @test "--exec -j MAX: at most MAX at a time, 1 without" {

@@ -133,6 +133,23 @@ load helper
 	is "$(wc -l <<<"$output")" 1
 }
 
+@test "-n: more names than one request has room for are reserved, or none" {
+	local name
+
+	start_host
+	name=$(printf 'w%.0s' {1..60})
+	try 0 proc-spawn "${name}4999" proc-boot sleep 600
+	try 1 proc-spawn -n 5000 "$name" proc-boot sleep 600
+	one_line "$stderr"
+	has "$stderr" "'${name}4999' already exists"
+	try 0 proc-stat
+	is "$(cut -f1 <<<"$output")" "${name}4999"
+	background s proc-spawn -w -n 5000 v proc-boot sleep 600
+	wait_for 30 listed v4999
+	kill "$PID"
+	ends 143 "$PID" 60
+}
+
 @test "-n: those that fail are reported, the others stay" {
 	start_host
 	try 1 proc-spawn -n 4 w sh -c '[ "$HYPERACTOR_PROC_RANK" != 2 ] && exec proc-boot sleep 600; exit 3'

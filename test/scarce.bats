@@ -44,6 +44,7 @@ one_of_each() {
 	shift
 	limited "$@" -- proc-spawn w proc-boot --exec cat
 	said_so "$status" "$why"
+	[ "$status" -ne 125 ]
 	limited "$@" -- msg-call w hello
 	said_so "$status" "$why"
 	limited "$@" -- msg-send w hello
@@ -58,8 +59,10 @@ one_of_each() {
 	said_so "$status" "$why"
 	limited "$@" -- proc-boot --join "$HYPERACTOR_HOST_ADDR" --name j true
 	said_so "$status" "$why"
+	[ "$status" -ne 111 ]
 	limited "$@" -- host-mux -- true
 	said_so "$status" "$why"
+	[ "$status" -ne 111 ]
 	proc-reap -k w >/dev/null 2>&1 || :
 	wait_for 5 only_host
 }

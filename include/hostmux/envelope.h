@@ -39,6 +39,9 @@ int hm_outcome_of(const char *name);
 /* What whoever is given a message answers. */
 enum hm_taken { HM_NO = -1, HM_TAKEN = 0, HM_LATER = 1 };
 
+/* The header of an answer that is none: why not. */
+#define HM_HEADER_REFUSED "refused"
+
 /* Bytes that belong to somebody else. */
 struct hm_slice {
 	const char *p;

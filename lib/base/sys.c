@@ -361,3 +361,46 @@ sys_memory_back(size_t size)
 	(void)size;
 #endif
 }
+
+void
+sys_bound_note(struct sys_bound *bound, const char *path)
+{
+	struct stat st;
+
+	memset(bound, 0, sizeof *bound);
+	if (path != NULL && lstat(path, &st) == 0) {
+		bound->dev = st.st_dev;
+		bound->ino = st.st_ino;
+	}
+}
+
+void
+sys_bound_remove(const struct sys_bound *bound, const char *path)
+{
+	struct stat st;
+
+	if (path != NULL && lstat(path, &st) == 0 && st.st_dev == bound->dev &&
+	    st.st_ino == bound->ino)
+		(void)unlink(path);
+}
+
+void
+sys_remove_dead(const char *path)
+{
+	struct hm_addr addr;
+	struct hm_error err;
+	struct stat st;
+	int fd;
+
+	memset(&addr, 0, sizeof addr);
+	addr.transport = HM_TRANSPORT_UNIX;
+	(void)snprintf(addr.text, sizeof addr.text, "unix:%s", path);
+	if (strcmp(addr.text + 5, path) != 0 || lstat(path, &st) == -1 ||
+	    !S_ISSOCK(st.st_mode) || st.st_uid != geteuid())
+		return;
+	fd = sys_dial(&addr, &err);
+	if (fd != -1)
+		(void)close(fd);
+	else if (err.code == ECONNREFUSED)
+		(void)unlink(path);
+}

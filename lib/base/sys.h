@@ -41,6 +41,17 @@ void sys_close_others(int keep);
  */
 int sys_listen(const struct hm_addr *addr, const char *dir, unsigned mode,
     bool replace, struct hm_addr *got, struct hm_error *err);
+/* The file of a Unix socket that was bound here (path NULL: there is none), so
+ * that it can be told from another that takes its place. */
+struct sys_bound {
+	dev_t dev;
+	ino_t ino;
+};
+void sys_bound_note(struct sys_bound *bound, const char *path);
+void sys_bound_remove(const struct sys_bound *bound, const char *path);
+/* Removes the Unix socket of somebody who has ended: one of our uid that nobody
+ * serves.  What else stands there stays. */
+void sys_remove_dead(const char *path);
 /* Begins to connect: the descriptor (perhaps still connecting: wait for
  * POLLOUT, then sys_connected), or -1 with a sentence. */
 int sys_dial(const struct hm_addr *addr, struct hm_error *err);

@@ -155,6 +155,7 @@ callbacks_serve(struct callbacks *server, const char *dir, struct hm_error *err)
 	fd = sys_listen(&any, dir, 0600, false, &server->addr, err);
 	if (fd == -1)
 		return -1;
+	sys_bound_note(&server->bound, hm_addr_path(&server->addr));
 	if (hm_watch_start(server->loop, &server->watch, fd, POLLIN) == 0)
 		return 0;
 	server->watch.fd = fd;
@@ -166,7 +167,6 @@ void
 callbacks_fini(struct callbacks *server)
 {
 	int code = errno;
-	const char *path = hm_addr_path(&server->addr);
 
 	while (server->calls != NULL)
 		callback_close(server->calls);
@@ -175,8 +175,7 @@ callbacks_fini(struct callbacks *server)
 		hm_watch_stop(server->loop, &server->watch);
 		(void)close(server->watch.fd);
 		server->watch.fd = -1;
-		if (path != NULL)
-			(void)unlink(path);
+		sys_bound_remove(&server->bound, hm_addr_path(&server->addr));
 	}
 	errno = code;
 }

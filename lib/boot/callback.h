@@ -8,6 +8,7 @@
 
 #include <hostmux/addr.h>
 
+#include "base/sys.h"
 #include "boot/talk.h"
 
 /* A token, an address, an id, a sentence: a quarter of this. */
@@ -25,6 +26,7 @@ struct callbacks {
 	struct hm_watch watch; /* fd -1: not served */
 	struct hm_timer rest;  /* from accepting, with no descriptors left */
 	struct hm_addr addr;
+	struct sys_bound bound;
 	struct callback *calls;
 	unsigned unclaimed;
 	/* A line has come.  -1: this connection is not wanted; it must not be

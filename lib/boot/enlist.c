@@ -10,6 +10,9 @@
 #include "boot/ward.h"
 #include "proc/agent.h"
 
+/* In one request, of which the host takes 256 KiB: the longest fit. */
+#define NAMES_MAX 1000
+
 static int
 refuse(struct hm_actor *self, struct hm_envelope *msg)
 {
@@ -53,20 +56,21 @@ attach_lines(struct supervisor *sup, struct hm_error *err)
 	return 0;
 }
 
-/* All names, or none. */
-int
-enlist_names(struct supervisor *sup, struct hm_error *err)
+/* Names of wards from to until. */
+static int
+reserve(
+    struct supervisor *sup, unsigned from, unsigned until, struct hm_error *err)
 {
 	const struct hm_json *token;
 	struct hm_json *json = NULL;
 	struct hm_json_out out;
-	unsigned i, n = sup->job->count;
+	unsigned i;
 	char *text;
 
 	hm_json_begin(&out);
 	hm_json_put_string(&out, "op", "reserve");
 	hm_json_open(&out, "names", '[');
-	for (i = 0; i < n; i++) {
+	for (i = from; i < until; i++) {
 		ward_init(&sup->wards[i], sup, i);
 		hm_json_put_string(&out, NULL, sup->wards[i].id.proc);
 	}
@@ -81,13 +85,29 @@ enlist_names(struct supervisor *sup, struct hm_error *err)
 		return -1;
 	token = hm_json_get(json, "tokens");
 	token = token == NULL ? NULL : token->child;
-	for (i = 0; i < n && token != NULL && token->string != NULL; i++) {
+	for (i = from; i < until && token != NULL && token->string != NULL;
+	     i++) {
 		(void)snprintf(sup->wards[i].token, sizeof sup->wards[i].token,
 		    "%s", token->string);
 		token = token->next;
 	}
 	hm_json_free(json);
-	return i == n ? 0 : hm_fail(err, EPROTO, "host: no tokens");
+	return i == until ? 0 : hm_fail(err, EPROTO, "host: no tokens");
+}
+
+/* All names, or none: when this fails the link goes, and with it those that
+ * were reserved. */
+int
+enlist_names(struct supervisor *sup, struct hm_error *err)
+{
+	unsigned from, until, n = sup->job->count;
+
+	for (from = 0; from < n; from = until) {
+		until = n - from > NAMES_MAX ? from + NAMES_MAX : n;
+		if (reserve(sup, from, until, err) == -1)
+			return -1;
+	}
+	return 0;
 }
 
 int

@@ -124,6 +124,8 @@ inlet_read(struct inlet *in)
 		hm_log(in->loop, HM_LOG_ERROR, "no memory to read a pipe");
 		in->failed = true;
 		in->start = in->len; /* a part is not what was said */
+		if (in->goes_on && in->cap > 0)
+			return 1;
 	}
 	shut(in);
 	return -1;

@@ -17,6 +17,7 @@ struct inlet {
 	int fd;	      /* owned; -1: at its end */
 	bool last;    /* its writer has ended: an empty pipe is the end */
 	bool failed;  /* there was no memory: something is missing */
+	bool goes_on; /* also then, with what comes next */
 	char *buf;    /* start … len are unused yet */
 	size_t start, len, cap;
 	void (*fn)(void *arg); /* there is something to read, or the end */
@@ -28,7 +29,8 @@ int inlet_open(struct inlet *in, struct hm_loop *loop, int *theirs,
     void (*fn)(void *arg), void *arg);
 void inlet_fini(struct inlet *in);
 /* One read, behind what is there: 1; 0 when there is nothing now; -1 at the
- * end (also when there is no memory to go on). */
+ * end (also when there is no memory to go on).  When "failed" comes about, what
+ * was there is gone. */
 int inlet_read(struct inlet *in);
 /* Calls fn, or not, when there is something to read. */
 void inlet_watch(struct inlet *in, bool on);

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,7 +31,8 @@ struct lines {
 	struct outlet out;
 	struct inlet in;
 	size_t looked; /* of what is in the inlet, without a newline */
-	bool skipping; /* a line that is too long */
+	bool skipping; /* a line that is too long, */
+	bool scarce;   /* or for which there was no memory */
 	struct hm_envelope *pending; /* is being written, with its question */
 	struct question *asked;
 	struct question *first, **end;
@@ -187,6 +189,22 @@ lines_take(struct hm_actor *self, struct hm_envelope *msg)
 	return HM_LATER;
 }
 
+/* To who asked: as runner_say.  line NULL: why not. */
+static int
+tell(struct lines *l, const struct hm_id *to, const char *line, size_t len)
+{
+	char why[96] = "no memory for CMD's answer";
+	int said = 1;
+
+	if (line != NULL)
+		said = runner_say(l->r, to, "text/plain", line, len);
+	else if (!l->scarce)
+		(void)snprintf(why, sizeof why,
+		    "CMD's answer is larger than %" PRIu64 " bytes",
+		    l->r->limits.max_message);
+	return said == 1 ? runner_deny(l->r, to, why) : said;
+}
+
 /* What CMD printed answers the head of the queue; -1: not now. */
 static int
 answer(struct lines *l, const char *line, size_t len)
@@ -203,20 +221,19 @@ answer(struct lines *l, const char *line, size_t len)
 	} else if (l->first->before > 0) {
 		l->first->before--;
 	} else {
-		if (line != NULL &&
-		    hm_id_parse(&to, l->first->reply_to, NULL) == 0 &&
-		    runner_say(l->r, &to, "text/plain", line, len) == -1)
+		if (hm_id_parse(&to, l->first->reply_to, NULL) == 0 &&
+		    tell(l, &to, line, len) == -1)
 			return -1;
 		dequeue(l);
 	}
 	return 0;
 }
 
-/* line NULL: it was too long. */
+/* line NULL: it was too long, or there was no memory, which was said. */
 static int
 take_line(struct lines *l, const char *line, size_t len)
 {
-	if (line == NULL)
+	if (line == NULL && !l->scarce)
 		hm_log(l->r->loop, HM_LOG_ERROR,
 		    "CMD printed a line of more than %" PRIu64
 		    " bytes: dropped",
@@ -225,6 +242,15 @@ take_line(struct lines *l, const char *line, size_t len)
 		return answer(l, line, len);
 	return line == NULL ? 0
 			    : runner_say(l->r, NULL, "text/plain", line, len);
+}
+
+/* The line that is in the inlet is none, however it goes on. */
+static void
+skip(struct lines *l)
+{
+	l->skipping = true;
+	l->in.start = l->in.len;
+	l->looked = 0;
 }
 
 /* Takes lines out of the inlet: 0, or -1 when the next cannot be posted now. */
@@ -244,20 +270,21 @@ take_lines(struct lines *l)
 		if (newline == NULL) {
 			l->looked = len;
 			if (len > l->r->limits.max_message) {
-				l->skipping = true;
-				in->start = in->len;
-				l->looked = 0;
+				skip(l);
+				len = 0;
 			}
 			if (in->fd != -1 || (len == 0 && !l->skipping))
 				return 0;
 		} else {
 			len = (size_t)(newline - line);
+			if (len > l->r->limits.max_message)
+				l->skipping = true;
 		}
 		if (take_line(l, l->skipping ? NULL : line, len) == -1)
 			return -1;
 		in->start += newline == NULL ? inlet_size(in) : len + 1;
 		l->looked = 0;
-		l->skipping = false;
+		l->skipping = l->scarce = false;
 	}
 }
 
@@ -274,6 +301,11 @@ pump(void *arg)
 			return;
 		}
 		got = inlet_read(&l->in);
+		if (l->in.failed) {
+			l->in.failed = false;
+			l->scarce = true;
+			skip(l);
+		}
 	} while (l->r->last && got == 1);
 	if (take_lines(l) == 0)
 		inlet_watch(&l->in, true);
@@ -304,6 +336,7 @@ lines_start(struct runner *r, int *status, struct hm_error *err)
 		(void)hm_fail(err, errno, "pipe: %s", strerror(errno));
 	else
 		done = runner_start(r, &spawn, status, err);
+	l->in.goes_on = true;
 	spawn_close(spawn.in);
 	spawn_close(spawn.out);
 	return done;

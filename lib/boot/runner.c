@@ -23,9 +23,6 @@
 #include "boot/runner.h"
 #include "proc/agent.h"
 
-/* What an envelope costs beside its payload. */
-#define POST_COST 512
-
 #define STATUS_FAILED 125
 #define SIGNALS_MAX 65
 
@@ -33,63 +30,6 @@ const char *
 runner_name(const struct runner *r)
 {
 	return hm_proc_id(r->proc)->proc;
-}
-
-static uint64_t
-cost_of(const struct hm_envelope *env)
-{
-	return hm_payload_len(env) + POST_COST;
-}
-
-void
-runner_forget(struct runner *r, const struct hm_envelope *env)
-{
-	r->out -= cost_of(env);
-}
-
-int
-runner_post(struct runner *r, struct hm_envelope *env, bool stream)
-{
-	uint64_t cost = cost_of(env);
-	int done;
-
-	if (r->out > 0 && r->out + cost > r->limits.host_memory)
-		return -1;
-	done = hm_post(r->main, env);
-	if (done == -1 && errno == EAGAIN) {
-		if (stream)
-			return -1;
-		done = hm_post_unchecked(r->main, env);
-	}
-	if (done == 0) {
-		r->out += cost;
-		return 0;
-	}
-	hm_log(r->loop, HM_LOG_ERROR, "message of %zu bytes lost: %s",
-	    hm_payload_len(env), strerror(errno));
-	hm_envelope_free(env);
-	return 1;
-}
-
-int
-runner_say(struct runner *r, const struct hm_id *dest, const char *type,
-    const void *bytes, size_t len)
-{
-	struct hm_draft draft = {NULL, dest == NULL ? &r->dest : dest, type,
-	    (unsigned)r->limits.ttl, 0, NULL, NULL};
-	struct hm_error err;
-	struct hm_envelope *env = hm_envelope_new(&draft, bytes, len, &err);
-	int done;
-
-	if (env == NULL) {
-		hm_log(r->loop, HM_LOG_ERROR, "message of %zu bytes lost: %s",
-		    len, err.text);
-		return 1;
-	}
-	done = runner_post(r, env, dest == NULL);
-	if (done == -1)
-		hm_envelope_free(env);
-	return done;
 }
 
 static void
@@ -106,7 +46,7 @@ on_returned(struct hm_actor *self, struct hm_envelope *env)
 	enum hm_outcome kind = HM_UNKNOWN;
 	size_t n = hm_envelope_errors(env);
 	struct hm_id dest;
-	char id[HM_ID_TEXT];
+	char id[HM_ID_TEXT], text[HM_ERROR_TEXT];
 
 	if (r->mode->returned != NULL) {
 		r->mode->returned(r, env);
@@ -119,6 +59,12 @@ on_returned(struct hm_actor *self, struct hm_envelope *env)
 	hm_log(r->loop, HM_LOG_WARNING, "came back (%s): %s: %.*s",
 	    hm_id_print(&dest, id, sizeof id), hm_outcome_name(kind),
 	    (int)why.n, why.p);
+	/* Who asked may take this, if it did not take the answer. */
+	if (kind != HM_REFUSED || hm_payload_len(env) == 0 ||
+	    (r->to != NULL && hm_id_compare(&dest, &r->dest) == 0))
+		return;
+	(void)snprintf(text, sizeof text, "%.*s", (int)why.n, why.p);
+	(void)runner_deny(r, &dest, text);
 }
 
 static int

@@ -87,15 +87,17 @@ void runner_terminate(struct runner *r);
 /* No command of the mode is left, and none will be. */
 void runner_ended(struct runner *r);
 /*
- * Posts env: 0, or 1 where it cannot be posted at all (that is logged), and
- * takes it; or -1, not before progress.  stream: waits as soon as the way is
- * full; answers wait only when too much is unsettled, so that one who does not
- * take them does not hold up others.
+ * posted.c.  Posts env: 0, or 1 where it cannot be posted at all (that is
+ * logged), and takes it; or -1, not before progress.  stream: waits as soon as
+ * the way is full; answers wait only when too much is unsettled, so that one
+ * who does not take them does not hold up others.
  */
 int runner_post(struct runner *r, struct hm_envelope *env, bool stream);
 /* The same with a message made of bytes; dest NULL: to --to. */
 int runner_say(struct runner *r, const struct hm_id *dest, const char *type,
     const void *bytes, size_t len);
+/* An answer that there will not be: who waits for it at dest is told why. */
+int runner_deny(struct runner *r, const struct hm_id *dest, const char *why);
 /* What was posted is settled (by its returning). */
 void runner_forget(struct runner *r, const struct hm_envelope *env);
 /* Settles what CMD was to get, and will not any more. */

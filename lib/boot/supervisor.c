@@ -397,13 +397,21 @@ supervise(const struct job *job, int front, int will)
 	sup.wards = calloc(job->count, sizeof *sup.wards);
 	sup.loop = sup.front.loop = hm_loop_new(getenv("HOSTMUX_LOOP"), &err);
 	if (sup.wards == NULL || sup.loop == NULL ||
-	    talk_start(&sup.front, front) == -1)
+	    talk_start(&sup.front, front) == -1) {
+		(void)dprintf(front,
+		    "{\"fatal\":{\"code\":%d,\"text\":\"supervisor: %s\"}}\n",
+		    errno, strerror(errno));
 		_exit(1);
+	}
 	hm_loop_set_log(sup.loop, front_say_log, &sup);
-	if (bring_up(&sup, &err) == 0)
+	if (bring_up(&sup, &err) == 0) {
 		run(&sup);
-	else
+	} else {
+		/* Names are free before anybody hears of it. */
+		hm_proc_free(sup.proc);
+		sup.proc = NULL;
 		front_say_fatal(&sup, &err);
+	}
 	hm_manager_free(sup.manager);
 	hm_proc_free(sup.lines);
 	hm_proc_free(sup.proc);

@@ -1,14 +1,13 @@
 /*
  * Wards.
  */
-#include <sys/stat.h>
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/sys.h"
 #include "boot/ward.h"
 #include "proc/agent.h"
 
@@ -193,16 +192,14 @@ remove_socket(const struct ward *ward, const char *text)
 	size_t len = strlen(ward->sup->dir);
 	struct hm_addr addr;
 	const char *path;
-	struct stat st;
 
 	if (text[0] == '\0' || hm_addr_parse(&addr, text, 0, NULL) == -1 ||
 	    (path = hm_addr_path(&addr)) == NULL)
 		return;
 	/* Only where it was told to serve, and nothing further down. */
 	if (strncmp(path, ward->sup->dir, len) == 0 && path[len] == '/' &&
-	    strchr(path + len + 1, '/') == NULL && lstat(path, &st) == 0 &&
-	    S_ISSOCK(st.st_mode))
-		(void)unlink(path);
+	    strchr(path + len + 1, '/') == NULL)
+		sys_remove_dead(path);
 }
 
 static void

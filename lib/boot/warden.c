@@ -56,7 +56,7 @@ execute_will(int will)
 		while ((end = memchr(
 			    line, '\n', len - (size_t)(line - text))) != NULL) {
 			*end = '\0';
-			(void)unlink(line);
+			sys_remove_dead(line);
 			line = end + 1;
 		}
 		len -= (size_t)(line - text);

@@ -9,11 +9,9 @@
 #include <sys/stat.h>
 
 #include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/sys.h"
 #include "host/host_private.h"
@@ -27,22 +25,6 @@ is_private(const char *name)
 {
 	return (name[0] == 'p' || name[0] == 's') && name[1] == '-' &&
 	       strlen(name) == 10 && strspn(name + 2, "0123456789abcdef") == 8;
-}
-
-static bool
-refuses(const char *text)
-{
-	struct hm_addr addr;
-	struct hm_error err;
-	int fd;
-
-	if (hm_addr_parse(&addr, text, 0, NULL) == -1)
-		return false;
-	fd = sys_dial(&addr, &err);
-	if (fd == -1)
-		return err.code == ECONNREFUSED;
-	(void)close(fd);
-	return false;
 }
 
 void
@@ -60,12 +42,10 @@ host_remove_leftovers(const char *dir)
 		if (!is_private(entry->d_name))
 			continue;
 		n = snprintf(
-		    text, sizeof text, "unix:%.90s/%.10s", dir, entry->d_name);
-		if (n > 0 && (size_t)n < sizeof text &&
-		    lstat(text + 5, &st) == 0 && S_ISSOCK(st.st_mode) &&
-		    st.st_uid == geteuid() &&
-		    time(NULL) - st.st_mtime > YOUNG_S && refuses(text))
-			(void)unlink(text + 5);
+		    text, sizeof text, "%.90s/%.10s", dir, entry->d_name);
+		if (n > 0 && (size_t)n < sizeof text && lstat(text, &st) == 0 &&
+		    time(NULL) - st.st_mtime > YOUNG_S)
+			sys_remove_dead(text);
 	}
 	(void)closedir(list);
 }

@@ -85,8 +85,16 @@ wait_for_answer(struct hm_actor *actor, const struct call *call,
 static struct hm_envelope *
 keep_answer(struct hm_envelope *env, struct hm_error *err)
 {
-	struct hm_envelope *copy = hm_envelope_take_over(env);
+	struct hm_slice why = hm_envelope_header(env, HM_HEADER_REFUSED);
+	struct hm_envelope *copy;
 
+	if (why.p != NULL) {
+		(void)hm_fail(
+		    err, EHOSTUNREACH, "%.*s (refused)", (int)why.n, why.p);
+		hm_settle(env, HM_DELIVERED, NULL);
+		return NULL;
+	}
+	copy = hm_envelope_take_over(env);
 	if (copy == NULL)
 		(void)hm_fail(err, ENOMEM, "no memory");
 	hm_settle(env, copy == NULL ? HM_REFUSED : HM_DELIVERED, "no memory");

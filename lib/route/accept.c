@@ -6,8 +6,6 @@
  * connection can be taken and refused when there are no more, instead of
  * leaving it in the backlog and the loop spinning.
  */
-#include <sys/stat.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -298,34 +296,16 @@ on_accept(void *arg, int listening, short revents)
 	}
 }
 
-/* The file of a Unix socket, if it is still that one, goes. */
-static void
-remove_socket(const struct listener *listener)
-{
-	const char *path = hm_addr_path(&listener->addr);
-	struct stat st;
-
-	if (path != NULL && lstat(path, &st) == 0 &&
-	    st.st_dev == listener->dev && st.st_ino == listener->ino)
-		(void)unlink(path);
-}
-
 int
 listener_add(struct hm_router *router, int fd, const struct hm_addr *addr)
 {
-	const char *path;
-	struct stat st;
 	struct listener *listener = calloc(1, sizeof *listener);
 
 	if (listener == NULL)
 		return -1;
 	listener->router = router;
 	listener->addr = *addr;
-	path = hm_addr_path(addr);
-	if (path != NULL && lstat(path, &st) == 0) {
-		listener->dev = st.st_dev;
-		listener->ino = st.st_ino;
-	}
+	sys_bound_note(&listener->bound, hm_addr_path(addr));
 	listener->watch.fn = on_accept;
 	listener->watch.arg = listener;
 	listener->rest.fn = on_rested;
@@ -352,7 +332,8 @@ listeners_close(struct hm_router *router)
 		hm_timer_stop(router->loop, &listener->rest);
 		hm_watch_stop(router->loop, &listener->watch);
 		(void)close(fd);
-		remove_socket(listener);
+		sys_bound_remove(
+		    &listener->bound, hm_addr_path(&listener->addr));
 		free(listener);
 	}
 }

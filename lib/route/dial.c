@@ -16,6 +16,9 @@
 
 #define BACKOFF_FIRST 20
 #define BACKOFF_MAX 2000
+/* A supervisor has seen the end of its proc when its link breaks, or does so in
+ * a moment; but a tree that does not want to end may take seconds. */
+#define WORDS_MS 1000
 
 static void
 fill_hello(struct conn *conn, struct hm_hello *hello)
@@ -120,16 +123,39 @@ dial_failed(struct peer *peer, const struct hm_error *err)
 	(void)hm_timer_start(peer->router->loop, &peer->retry, pause);
 }
 
+/* A link that broke is kept until the owner of the router says with what
+ * words its name is free, or for a moment: who had written to it is told how
+ * its proc ended. */
+static bool
+await_words(struct peer *peer, const char *why)
+{
+	struct hm_router *router = peer->router;
+
+	if (peer->dials || peer->bye || peer->broken || peer->conn != NULL ||
+	    router->ops.gone == NULL ||
+	    hm_timer_start(router->loop, &peer->retry, WORDS_MS) == -1)
+		return false;
+	peer->broken = true;
+	peer->reserved = peer->resuming = peer->link.keep = false;
+	(void)snprintf(peer->trouble, sizeof peer->trouble, "%.95s", why);
+	passages_free(peer);
+	router->ops.gone(router->arg, peer->name, why);
+	return true;
+}
+
 /* A named link is over, its name is not free yet: what is sent to it from now
  * on waits at a new peer until the owner of the router decides. */
-static void
+void
 name_gone(struct peer *peer, enum hm_outcome written, const char *why)
 {
 	struct hm_router *router = peer->router;
 	char name[HM_NAME_MAX + 1], addr[HM_ADDR_SIZE];
 	bool dials = peer->dials, in_order = peer->bye && !peer->trouble[0];
+	bool known = peer->broken;
 	struct router_stats stats;
 
+	if (await_words(peer, why))
+		return;
 	memcpy(name, peer->name, sizeof name);
 	(void)router_stats(router, name, &stats);
 	memcpy(addr, peer->addr, sizeof addr);
@@ -142,7 +168,7 @@ name_gone(struct peer *peer, enum hm_outcome written, const char *why)
 		peer->bytes_in = stats.bytes_in;
 		peer->bytes_out = stats.bytes_out;
 	}
-	if (dials)
+	if (dials || known)
 		return;
 	if (router->ops.gone != NULL)
 		router->ops.gone(router->arg, name, in_order ? "" : why);

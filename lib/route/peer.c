@@ -116,6 +116,10 @@ on_retry(void *arg)
 {
 	struct peer *peer = arg;
 
+	if (peer->broken) {
+		name_gone(peer, HM_UNKNOWN, peer->trouble);
+		return;
+	}
 	if (peer_resume_expired(peer)) {
 		peer_give_up(peer);
 		return;

@@ -10,10 +10,9 @@
 #ifndef HM_PEER_H
 #define HM_PEER_H
 
-#include <sys/types.h>
-
 #include <hostmux/loop.h>
 
+#include "base/sys.h"
 #include "link/conn.h"
 #include "link/link.h"
 #include "route/router.h"
@@ -70,6 +69,7 @@ struct peer {
 	enum peer_kind kind;
 	bool dirty, lazy, gone, remote, reserved, dials, now, bye;
 	bool dialed, resuming; /* we opened it; it broke and may come back */
+	bool broken; /* for good: ops.gone knows, and has not unbound it yet */
 	uint64_t resume_until;
 	char name[HM_NAME_MAX + 1];
 	char addr[HM_ADDR_SIZE]; /* to dial, and what it is known by */
@@ -100,8 +100,7 @@ struct listener {
 	struct hm_router *router;
 	struct hm_watch watch;
 	struct hm_timer rest; /* from accepting, while that fails */
-	dev_t dev; /* of its socket's file: what else stands there stays */
-	ino_t ino;
+	struct sys_bound bound;
 	struct hm_addr addr;
 };
 
@@ -183,6 +182,8 @@ int peer_dial(struct peer *peer, struct hm_error *err);
 extern const struct conn_ops dial_conn_ops;
 /* The session of peer is over: as its kind has it. */
 void peer_over(struct peer *peer, const struct hm_error *err);
+/* The same for a name whose owner is told of it, or has been. */
+void name_gone(struct peer *peer, enum hm_outcome written, const char *why);
 /* Another life of the other side: what was not written goes there.  The peer
  * for it, NULL: ENOMEM. */
 struct peer *start_anew(struct peer *peer, const struct hm_error *err);

@@ -131,17 +131,9 @@ failure_status(const struct hm_error *err)
 {
 	if (err->kind != HM_ERR_SPAWN)
 		return err->code == ETIMEDOUT ? TOOL_TIME : TOOL_NO;
-	switch (err->code) {
-	case ENOENT:
+	if (err->code == ENOENT)
 		return TOOL_NOTFOUND;
-	case EAGAIN:
-	case EMFILE:
-	case ENFILE:
-	case ENOMEM:
-		return TOOL_SYSTEM;
-	default:
-		return TOOL_NOEXEC;
-	}
+	return tool_scarce(err->code) ? TOOL_SYSTEM : TOOL_NOEXEC;
 }
 
 static void

@@ -88,6 +88,13 @@ tool_fail(const struct tool *tool, const struct hm_error *err)
 	return hm_error_exit(err, tool->name);
 }
 
+bool
+tool_scarce(int code)
+{
+	return code == EAGAIN || code == EMFILE || code == ENFILE ||
+	       code == ENOMEM;
+}
+
 void
 tool_limits(const struct tool *tool, struct hm_limits *limits)
 {

@@ -90,6 +90,8 @@ void tool_limits(const struct tool *tool, struct hm_limits *limits);
 /* 0, 1 and 2 are open from now on, so that nothing else is mistaken for them.
  */
 void tool_stdio(void);
+/* The system had no more of something, says this errno value. */
+bool tool_scarce(int code);
 /* A loop whose log goes to tool_say. NULL: said already (exit 111). */
 struct hm_loop *tool_loop(struct tool *tool);
 /* "w1", or the whole id of a proc on host (an id address): its name.  -1: a

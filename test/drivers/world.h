@@ -144,6 +144,21 @@ place_close(struct place *place)
 		(void)close(place->waiting[--place->n]);
 }
 
+/* No socket of the world has a file. */
+void
+sys_bound_note(struct sys_bound *bound, const char *path)
+{
+	(void)path;
+	memset(bound, 0, sizeof *bound);
+}
+
+void
+sys_bound_remove(const struct sys_bound *bound, const char *path)
+{
+	(void)bound;
+	(void)path;
+}
+
 int
 sys_accept(int fd)
 {
