@@ -54,8 +54,11 @@ return_first(
 		return false;
 	link_open_remove(r->link, number);
 	link_settle_one(r->link, number, r->how);
-	if (!last)
+	if (!last) {
 		(void)numbers_add(&r->done, number);
+		/* The rest of it may wait in a lane. */
+		r->link->aborted = true;
+	}
 	return true;
 }
 
