@@ -48,12 +48,16 @@ static bool
 return_first(
     struct returning *r, const unsigned char *p, uint64_t number, bool last)
 {
-	if (r->how == NULL ||
-	    (r->mask != 0 &&
-		(p[HM_DATA_HEADER + HM_HEAD_FLAGS] & r->mask) == 0))
+	bool stays = r->how == NULL
+			 ? ledger_has(&r->link->ledger, number)
+			 : r->mask != 0 && (p[HM_DATA_HEADER + HM_HEAD_FLAGS] &
+					       r->mask) == 0;
+
+	if (stays)
 		return false;
 	link_open_remove(r->link, number);
-	link_settle_one(r->link, number, r->how);
+	if (r->how != NULL)
+		link_settle_one(r->link, number, r->how);
 	if (!last) {
 		(void)numbers_add(&r->done, number);
 		/* The rest of it may wait in a lane. */
