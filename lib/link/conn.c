@@ -114,15 +114,21 @@ on_timer(void *arg)
 	struct conn *conn = arg;
 	struct hm_error err;
 
-	if (conn->state == CONN_OPEN) {
+	if (conn->state == CONN_OPEN && !conn->bye) {
 		check_silence(conn);
 		return;
 	}
-
 	(void)hm_fail(&err, ETIMEDOUT,
-	    conn->state == CONN_LEAVING ? "peer does not leave"
-					: "peer does not greet");
+	    conn->state == CONN_LEAVING || conn->bye ? "peer does not leave"
+						     : "peer does not greet");
 	conn_end(conn, &err);
+}
+
+void
+conn_await_end(struct conn *conn)
+{
+	conn->bye = true;
+	(void)hm_timer_start(conn->loop, &conn->timer, CONN_LEAVE_MS);
 }
 
 /* Takes fd, watched for events; the greeting has ms.  NULL: ENOMEM. */

@@ -52,6 +52,7 @@ struct conn {
 	struct hm_watch watch;
 	struct hm_timer timer; /* greeting, leaving, silence */
 	uint64_t watched;      /* for silence since then */
+	bool bye;	       /* nothing but its end is to come */
 	enum conn_state state;
 	enum hm_transport transport;
 	uint32_t uid, pid;
@@ -82,6 +83,8 @@ void conn_retry(struct conn *conn);
 void conn_refuse(struct conn *conn, const struct hm_error *err);
 /* Writes what the link has for it. */
 void conn_flush(struct conn *conn);
+/* The peer has said BYE: it has CONN_LEAVE_MS to close. */
+void conn_await_end(struct conn *conn);
 /* Everything is written, then end of file; reads to the peer's, at most ms. */
 void conn_leave(struct conn *conn, uint64_t ms);
 

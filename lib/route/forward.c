@@ -364,6 +364,8 @@ on_bye(struct link *link, struct hm_slice why)
 	struct peer *peer = (struct peer *)link;
 
 	peer->bye = true;
+	if (peer->conn != NULL)
+		conn_await_end(peer->conn);
 	snprintf(
 	    peer->trouble, sizeof peer->trouble, "%.*s", (int)why.n, why.p);
 }

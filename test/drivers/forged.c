@@ -884,6 +884,31 @@ resumes_too_much(void)
 	leave(&raw);
 }
 
+/* Who says BYE and does not close is closed, and its name is free. */
+static void
+stays(void)
+{
+	struct hm_hello hello = raw_hello(HM_HELLO_ATTACH, "", "stays");
+	static struct said said;
+	static struct raw raw;
+
+	said.n = 0;
+	say_hello(&said, &hello);
+	say_bye(&said);
+	raw_dial(&raw, addr);
+	raw_say(&raw, &said);
+	while (raw_next(&raw))
+		continue;
+	CHECK(close(raw.fd) == 0);
+	hello.session++;
+	said.n = 0;
+	say_hello(&said, &hello);
+	raw_dial(&raw, addr);
+	raw_say(&raw, &said);
+	CHECK(raw_next(&raw) && raw.rec.type == HM_REC_HELLO_BACK);
+	leave(&raw);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -910,6 +935,7 @@ main(int argc, char *argv[])
 		settled_as("tcp:127.0.0.1:07000", dest, 1, 64, HM_NOT_SENT,
 		    "is no address, tcp:127.0.0.1:7000 is");
 	vouched_for();
+	stays();
 	if (tcp) {
 		control_over_tcp();
 		resumes_too_much();
