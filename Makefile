@@ -99,8 +99,8 @@ PROGRAMS = \
 	msg-send msg-call msg-recv
 DRIVERS = \
 	actor addr channel child clients cross destroy envelope flow forged garbage id \
-	json lane limits link linked loop manager mutate ordered orphans output \
-	proxy reader reap record registry resume route runner settled signal \
+	json lane limits link linked loop manager mutate ordered orphans outlive \
+	output proxy reader reap record registry resume route runner settled signal \
 	socket spawn states status supervise sys terminal text timer tree
 FUZZERS = control envelope json link name pair record
 # With bench.c, which they have in common.

@@ -170,3 +170,14 @@ sender_to() {
 	is "$(($(grep -c 'timed out' s.err) + $(wc -l <r.out)))" 20
 	kill "$R"
 }
+
+@test "names that wait for their procs take nothing of HOST_MEMORY" {
+	# 16 links of the least window are all of it.
+	export HYPERACTOR_HOST_MEMORY=64k
+	start_host
+	background s proc-spawn -t 0 -n 64 v sh -c 'sleep 600'
+	wait_for 30 sh -c '[ "$(proc-stat | grep -c "^v.*Running")" -eq 64 ]'
+	try 0 timeout 10 msg-call -t 5s service,host_agent '{"op":"ping"}'
+	kill -9 "$PID"
+	wait_for 10 sh -c '[ "$(proc-stat | grep -c "^v")" -eq 0 ]'
+}

@@ -89,6 +89,10 @@ drive() {
 	drive channel
 }
 
+@test "outlive: what was passed on is settled after who passed it on has gone; channels freed in what they call" {
+	drive outlive
+}
+
 @test "cross: hosts that dial each other have one link, also when an answer is lost" {
 	drive cross
 }

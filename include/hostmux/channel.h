@@ -65,7 +65,8 @@ struct hm_receiver *hm_receiver_new(struct hm_loop *loop, const char *addr,
     const struct hm_limits *limits, hm_take *take, void *arg,
     struct hm_addr *got, struct hm_error *err);
 /* Stops, and takes what has come first; what it kept (HM_LATER) is to be
- * settled before that.  Not from inside take.  NULL is harmless. */
+ * settled before that: who posted hears "unknown" of the rest, which hm_settle
+ * only frees then.  Not from inside take.  NULL is harmless. */
 void hm_receiver_free(struct hm_receiver *receiver);
 
 enum hm_channel_state { HM_CHANNEL_ACTIVE, HM_CHANNEL_CLOSED };
@@ -78,7 +79,7 @@ struct hm_channel;
 struct hm_channel *hm_channel_dial(struct hm_loop *loop, const char *addr,
     const struct hm_limits *limits, uint64_t timeout, struct hm_error *err);
 /* Says BYE in order, at most 1 s.  What is unsettled then comes back no more.
- * NULL is harmless. */
+ * Also from inside what the channel calls.  NULL is harmless. */
 void hm_channel_free(struct hm_channel *channel);
 /* To post to; it lives as long as the channel. */
 struct hm_sender *hm_channel_sender(struct hm_channel *channel);

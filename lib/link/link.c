@@ -38,8 +38,6 @@ link_init(struct link *link, const struct link_ops *ops,
     const struct hm_limits *limits, struct chunk_arena *arena,
     struct credit_pool *pool)
 {
-	uint64_t window = LINK_WINDOW_MIN;
-
 	memset(link, 0, sizeof *link);
 	link->source.settle = settle;
 	link->source.credit = credit;
@@ -49,12 +47,22 @@ link_init(struct link *link, const struct link_ops *ops,
 	link->limits = limits;
 	link->arena = arena;
 	link->pool = pool;
+	link->next_number = 1;
+	ledger_init(&link->ledger);
+}
+
+void
+link_grant(struct link *link)
+{
+	struct credit_pool *pool = link->pool;
+	uint64_t window = LINK_WINDOW_MIN;
+
+	if (link->window > 0)
+		return;
 	if (window > pool->limit - pool->granted)
 		window = pool->limit - pool->granted;
 	pool->granted += window;
 	link->window = link->granted = window;
-	link->next_number = 1;
-	ledger_init(&link->ledger);
 }
 
 static void

@@ -127,10 +127,12 @@ struct link {
 	bool lame;	/* no memory for what had to be said: it cannot go on */
 };
 
-/* The pool gives at most LINK_WINDOW_MIN. */
 void link_init(struct link *link, const struct link_ops *ops,
     const struct hm_limits *limits, struct chunk_arena *arena,
     struct credit_pool *pool);
+/* Before its first greeting: the pool gives at most LINK_WINDOW_MIN.  A name
+ * that waits for its proc has nothing to be written to, and takes nothing. */
+void link_grant(struct link *link);
 static inline void
 link_hold(struct link *link)
 {

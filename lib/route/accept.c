@@ -182,8 +182,10 @@ greeted(struct conn *conn, const struct hm_hello *hello, struct hm_error *err)
 		conn_refuse(conn, err);
 	if (who != 0)
 		return who;
-	if (!resume)
+	if (!resume) {
+		link_grant(&peer->link);
 		peer->given = peer->link.granted;
+	}
 	memset(&back, 0, sizeof back);
 	back.major = HM_WIRE_MAJOR;
 	back.minor = HM_WIRE_MINOR;

@@ -28,8 +28,10 @@ fill_hello(struct conn *conn, struct hm_hello *hello)
 	const char *id = router_id(router);
 
 	/* A dial that failed may have been taken: the same HELLO again. */
-	if (peer->session == 0)
+	if (peer->session == 0) {
 		(void)sys_random(&peer->session, sizeof peer->session);
+		link_grant(&peer->link);
+	}
 	hello->major = HM_WIRE_MAJOR;
 	hello->minor = HM_WIRE_MINOR;
 	hello->session = peer->session;

@@ -142,6 +142,7 @@ peer_new(struct hm_router *router, enum peer_kind kind, const char *name,
 		return NULL;
 	link_init(&peer->link, &peer_link_ops, &router->limits, &router->arena,
 	    &router->pool);
+	router->refs++;
 	peer->router = router;
 	peer->kind = kind;
 	snprintf(peer->name, sizeof peer->name, "%s", name);
@@ -161,8 +162,11 @@ peer_new(struct hm_router *router, enum peer_kind kind, const char *name,
 void
 peer_free(struct peer *peer)
 {
+	struct hm_router *router = peer->router;
+
 	link_fini(&peer->link);
 	free(peer);
+	router_drop(router);
 }
 
 static void

@@ -116,6 +116,8 @@ struct own {
 };
 
 struct hm_router {
+	size_t refs; /* its owner's, and one of each peer that is not free yet:
+		      * what came over it may be settled later */
 	struct hm_loop *loop;
 	struct hm_limits limits;
 	struct router_ops ops;
@@ -140,6 +142,7 @@ struct hm_router {
 	struct hm_timer lazy, tick, close_timer;
 	unsigned generation;
 	bool open_to_all, relay, sealed, closing, progress;
+	bool over;     /* router_free was called */
 	bool attaches; /* all goes to the uplink, or nowhere */
 	bool any_sender;
 	bool crossed;	   /* a greeting was put off */
@@ -281,6 +284,7 @@ void passages_check(struct peer *peer, uint64_t now);
 void passages_leave(struct hm_router *router, const struct router_local *local);
 
 /* router.c */
+void router_drop(struct hm_router *router);
 /* Where the route to addr (NULL: the default) leads, NULL if there is none. */
 const char *route_via(const struct hm_router *router, const char *addr);
 bool find_local_name(const struct hm_router *router, const char *name);

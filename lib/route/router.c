@@ -48,7 +48,8 @@ tell_progress(struct hm_router *router)
 	struct router_local *local, *next;
 
 	router->progress = false;
-	for (local = router->locals; local != NULL; local = next) {
+	for (local = router->locals; local != NULL && !router->over;
+	     local = next) {
 		next = local->next;
 		local->progress(local);
 	}
@@ -85,11 +86,10 @@ close_idle(struct hm_router *router)
 	}
 }
 
-static void
-end_of_turn(void *arg)
+/* false: a callback has freed the router. */
+static bool
+turn_ends(struct hm_router *router)
 {
-	struct hm_router *router = arg;
-	char why[HM_ERROR_TEXT];
 	int i;
 
 	cross_again(router);
@@ -97,6 +97,8 @@ end_of_turn(void *arg)
 		home_deliver_returns(router);
 		if (router->progress)
 			tell_progress(router);
+		if (router->over)
+			return false;
 		flush_dirty(router);
 		if (router->returns == NULL && !router->progress &&
 		    router->dirty == NULL)
@@ -106,6 +108,21 @@ end_of_turn(void *arg)
 	free_closed(router);
 	if (router->closing)
 		close_idle(router);
+	return true;
+}
+
+static void
+end_of_turn(void *arg)
+{
+	struct hm_router *router = arg;
+	char why[HM_ERROR_TEXT];
+	bool there;
+
+	router->refs++;
+	there = turn_ends(router);
+	router_drop(router);
+	if (!there)
+		return;
 	if (router->returns != NULL || router->progress ||
 	    router->dirty != NULL) {
 		hm_task_start(router->loop, &router->task);
@@ -141,6 +158,7 @@ router_new(struct hm_loop *loop, const struct hm_limits *limits,
 		(void)hm_fail(err, ENOMEM, "no memory");
 		return NULL;
 	}
+	router->refs = 1;
 	router->loop = loop;
 	router->limits = *limits;
 	router->ops = *ops;
@@ -157,6 +175,13 @@ router_new(struct hm_loop *loop, const struct hm_limits *limits,
 	router->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	home_init(router);
 	return router;
+}
+
+void
+router_drop(struct hm_router *router)
+{
+	if (--router->refs == 0)
+		free(router);
 }
 
 void
@@ -194,7 +219,8 @@ router_free(struct hm_router *router)
 	}
 	if (router->reserve_fd != -1)
 		(void)close(router->reserve_fd);
-	free(router);
+	router->over = true;
+	router_drop(router);
 }
 
 static void

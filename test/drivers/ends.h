@@ -131,6 +131,7 @@ end_init(struct end *end, const struct link_ops *ops,
 	memset(end, 0, sizeof *end);
 	end->pool.limit = memory;
 	link_init(&end->link, ops, limits, &end->arena, &end->pool);
+	link_grant(&end->link);
 }
 
 /* As after their greetings. */
