@@ -33,7 +33,8 @@ struct hm_sender {
 	 * Takes env on success: one that came from somewhere goes back there
 	 * (hm_settle), one that was made here comes back to who posts.  -1
 	 * with errno and env still the caller's: ENOMEM, EINVAL (it has no
-	 * sender), and if checked EAGAIN, no room.
+	 * sender), and if checked EAGAIN, no room.  Called while records are
+	 * read: it turns no loop, and frees nothing that passes messages.
 	 */
 	int (*post)(
 	    struct hm_sender *sender, struct hm_envelope *env, bool checked);

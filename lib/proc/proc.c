@@ -195,15 +195,14 @@ on_redial(void *arg)
 static int
 wait_attached(struct hm_proc *proc, uint64_t timeout)
 {
-	uint64_t end, now;
+	uint64_t from = hm_loop_now(proc->loop), gone = 0;
+	uint64_t most = timeout == 0 ? ATTACH_MS : timeout;
 
-	now = hm_loop_now(proc->loop);
-	end = now + (timeout == 0 ? ATTACH_MS : timeout);
-	while (proc->attach_state == 0 && now < end) {
-		if (hm_loop_turn(proc->loop, sys_poll_ms(end - now)) == -1)
+	for (; proc->attach_state == 0 && gone < most;
+	     gone = hm_loop_now(proc->loop) - from) {
+		if (hm_loop_turn(proc->loop, sys_poll_ms(most - gone)) == -1)
 			return hm_fail(&proc->attach_err, errno, "loop: %s",
 			    strerror(errno));
-		now = hm_loop_now(proc->loop);
 	}
 	if (proc->attach_state == 0)
 		return hm_fail(

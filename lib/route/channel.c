@@ -243,6 +243,12 @@ hm_receiver_free(struct hm_receiver *receiver)
 		p = &(*p)->next;
 	if (*p != NULL)
 		*p = receiver->next;
+	/* First: what is taken may be posted here again. */
+	while ((channel = receiver->dialed) != NULL) {
+		receiver->dialed = channel->next;
+		channel->receiver = NULL;
+		close_channel(channel, "its receiver has ended");
+	}
 	while (receiver->first != NULL)
 		take_one(receiver);
 	if (receiver->router != NULL)
@@ -250,11 +256,6 @@ hm_receiver_free(struct hm_receiver *receiver)
 	while (receiver->first != NULL)
 		take_one(receiver);
 	hm_task_stop(receiver->loop, &receiver->task);
-	while ((channel = receiver->dialed) != NULL) {
-		receiver->dialed = channel->next;
-		channel->receiver = NULL;
-		close_channel(channel, "its receiver has ended");
-	}
 	if (receiver->router != NULL) {
 		router_remove_local(&receiver->rest);
 		router_free(receiver->router);
@@ -335,15 +336,15 @@ static int
 dial(struct hm_channel *channel, const struct hm_addr *addr, uint64_t timeout)
 {
 	struct router_attach how = {addr, HM_HELLO_ATTACH, "", ""};
-	uint64_t now = hm_loop_now(channel->loop);
-	uint64_t end = now + (timeout == 0 ? DIAL_MS : timeout);
+	uint64_t from = hm_loop_now(channel->loop), gone = 0;
+	uint64_t most = timeout == 0 ? DIAL_MS : timeout;
 
 	if (router_attach(
 		channel->router, &how, attached, channel, &channel->why) == -1)
 		return -1;
-	for (; channel->state == DIALING && now < end;
-	     now = hm_loop_now(channel->loop)) {
-		if (hm_loop_turn(channel->loop, sys_poll_ms(end - now)) == -1)
+	for (; channel->state == DIALING && gone < most;
+	     gone = hm_loop_now(channel->loop) - from) {
+		if (hm_loop_turn(channel->loop, sys_poll_ms(most - gone)) == -1)
 			return hm_fail(
 			    &channel->why, errno, "loop: %s", strerror(errno));
 	}

@@ -235,7 +235,7 @@ test_transport(const char *any)
 	channel = hm_channel_dial(loop, addr.text, NULL, 0, &err);
 	CHECK(channel != NULL);
 	hm_channel_on(channel, &events);
-	other = hm_channel_dial(loop, addr.text, NULL, 0, &err);
+	other = hm_channel_dial(loop, addr.text, NULL, UINT64_MAX, &err);
 	CHECK(other != NULL);
 	post(other, 0, 1, 4);
 	UNTIL(got.n == 1);
@@ -261,6 +261,39 @@ test_local_numbers(void)
 	hm_receiver_free(two);
 	hm_receiver_free(seven);
 	hm_receiver_free(one);
+}
+
+/* It posts to itself whatever it takes: its end comes all the same. */
+static int
+post_again(void *arg, struct hm_envelope *env)
+{
+	struct hm_channel *channel = *(struct hm_channel **)arg;
+
+	(void)env;
+	got.n++;
+	CHECK(hm_sender_post_unchecked(
+		  hm_channel_sender(channel), numbered(elsewhere, 0, 4)) == 0);
+	return HM_TAKEN;
+}
+
+static void
+test_round(void)
+{
+	struct hm_channel_events events = {on_return, NULL, NULL, NULL};
+	struct hm_channel *channel;
+	struct hm_receiver *receiver = hm_receiver_new(
+	    loop, "local:5", NULL, post_again, &channel, NULL, &err);
+
+	CHECK(receiver != NULL);
+	channel = hm_channel_dial(loop, "local:5", NULL, UINT64_MAX, &err);
+	CHECK(channel != NULL);
+	hm_channel_on(channel, &events);
+	post(channel, 0, 1, 4);
+	UNTIL(got.n > 10);
+	hm_receiver_free(receiver);
+	UNTIL(back.n == 1 && hm_channel_unsettled(channel) == 0);
+	hm_channel_free(channel);
+	forget();
 }
 
 /* --- procs as senders */
@@ -521,6 +554,7 @@ main(void)
 	test_transport("tcp:127.0.0.1:0");
 	test_transport("local");
 	test_local_numbers();
+	test_round();
 	test_unroutable();
 	test_two_procs();
 	test_over_channels("local");
