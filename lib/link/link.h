@@ -114,6 +114,7 @@ struct link {
 	bool shares;	 /* counted in the pool */
 	bool starved;	 /* its window was to grow, and could not */
 	bool used;	 /* since it was asked for what it does not use */
+	bool reclaims;	 /* it was asked, and has not answered */
 	uint64_t held;	 /* of what is parked: for destinations held here */
 	uint64_t coming; /* messages that have begun and are unsettled */
 	uint64_t last_number; /* highest that has begun */

@@ -98,6 +98,7 @@ take_credit(struct link *link, const struct hm_record *rec,
 		if (n > link->granted)
 			return hm_fail(
 			    err, EPROTO, "peer gives back credit it has not");
+		link->reclaims = false;
 		link->granted -= n;
 		link->window -= n;
 		link->pool->granted -= n;

@@ -202,7 +202,8 @@ say_credit(struct link *link)
 		link->window -= less;
 		pool->granted -= less;
 	}
-	if (link->granted <= link->window / 2) {
+	if (link->granted <= link->window / 2 ||
+	    link->window < LINK_WINDOW_MIN) {
 		more = growth(link, most);
 		link->starved =
 		    more == 0 &&
@@ -242,15 +243,16 @@ link_reclaim(struct link *link)
 		link->starved = false;
 	link->used = false;
 	link_weigh(link);
-	if (link->dead || link->window <= keep ||
+	/* Asked twice, a peer that was stopped would give back all it has. */
+	if (link->dead || link->reclaims || link->window <= keep ||
 	    link->granted <= LINK_WINDOW_MIN)
 		return;
 	back = link->window - keep;
 	if (back > link->granted - LINK_WINDOW_MIN)
 		back = link->granted - LINK_WINDOW_MIN;
 	hm_put64(body, back);
-	(void)link_own(
-	    link, HM_REC_CREDIT, HM_CREDIT_ASK, 0, body, sizeof body);
+	link->reclaims = link_own(link, HM_REC_CREDIT, HM_CREDIT_ASK, 0, body,
+			     sizeof body) == 0;
 }
 
 void
