@@ -23,32 +23,29 @@ unmoved() {
 	is "$output" HELLO
 }
 
-# bats test_tags=memory
-@test "3000 connections of garbage to the frontend" {
-	local kib fds
+# garbage_to VARIABLE [SEED]: to the address there.
+garbage_to() {
+	local kib fds addr
 
 	start_host
+	addr=${!1}
 	try 0 proc-spawn p proc-boot --exec tr a-z A-Z
 	try 0 msg-call p hello
 	kib=$(resident "$HOST")
 	fds=$(descriptors "$HOST")
 	DEADLINE=120
-	try 0 "$(driver garbage)" "${HYPERACTOR_HOST_ADDR#unix:}" 3000
+	try 0 "$(driver garbage)" "${addr#unix:}" 3000 "${@:2}"
 	unmoved "$kib" "$fds"
 }
 
 # bats test_tags=memory
-@test "3000 connections of garbage to the backend" {
-	local kib fds
+@test "3000 connections of garbage to the frontend" {
+	garbage_to HYPERACTOR_HOST_ADDR
+}
 
-	start_host
-	try 0 proc-spawn p proc-boot --exec tr a-z A-Z
-	try 0 msg-call p hello
-	kib=$(resident "$HOST")
-	fds=$(descriptors "$HOST")
-	DEADLINE=120
-	try 0 "$(driver garbage)" "${HYPERACTOR_HOST_BACKEND_ADDR#unix:}" 3000 2
-	unmoved "$kib" "$fds"
+# bats test_tags=memory
+@test "3000 connections of garbage to the backend" {
+	garbage_to HYPERACTOR_HOST_BACKEND_ADDR 2
 }
 
 @test "garbage to a proc's own socket" {
