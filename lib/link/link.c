@@ -250,6 +250,14 @@ split_record(struct queue *park, uint32_t keep)
 	return 0;
 }
 
+static bool
+tried(struct link *link, int done)
+{
+	if (done == -1)
+		link->again = true;
+	return done == 0;
+}
+
 /* Makes the run in front of park fit the credit; false: nothing fits. */
 static bool
 fit(struct link *link)
@@ -269,12 +277,12 @@ fit(struct link *link)
 		n++;
 	}
 	if (n > 0)
-		return queue_cut(&link->park, at, n, cost) == 0;
+		return tried(link, queue_cut(&link->park, at, n, cost));
 	(void)link_record_at(run, 0, &rec);
 	if (link->credit < LINK_RECORD_COST ||
 	    link->credit < HM_DATA_HEADER + rec.extra + 1u)
 		return false;
-	return split_record(&link->park, (uint32_t)link->credit) == 0;
+	return tried(link, split_record(&link->park, (uint32_t)link->credit));
 }
 
 void

@@ -126,6 +126,7 @@ struct link {
 	uint64_t moved; /* counter: the peer settled or granted something */
 	bool dead;	/* lost for good: nothing is sent any more */
 	bool lame;	/* no memory for what had to be said: it cannot go on */
+	bool again;	/* no memory for what can be said or sent later */
 };
 
 void link_init(struct link *link, const struct link_ops *ops,

@@ -24,14 +24,18 @@ link_own(struct link *link, enum hm_record_type type, uint8_t flags,
 	if (link->dead)
 		return 0;
 	chunk = chunk_current(link->arena, size);
-	if (chunk == NULL)
+	if (chunk == NULL) {
+		link->again = true;
 		return -1;
+	}
 	p = chunk->bytes + chunk->used;
 	hm_record_header(p, &rec);
 	memcpy(p + HM_RECORD_HEADER, body, len);
 	if (queue_add(&link->out, chunk, p, size, type != HM_REC_RECEIVED, NULL,
-		0, 0) == -1)
+		0, 0) == -1) {
+		link->again = true;
 		return -1;
+	}
 	chunk->used += size;
 	link->own += size;
 	/* Joined to a run that was written (kept for resuming), the record

@@ -37,6 +37,9 @@ flush_dirty(struct hm_router *router)
 		if (!peer->gone) {
 			peer_calm(peer);
 			peer_waits(peer);
+			if (peer->link.again)
+				peer_due(peer, false);
+			peer->link.again = false;
 		}
 		link_drop(&peer->link);
 	}
