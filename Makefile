@@ -63,7 +63,8 @@ LIB = \
 	lib/route/home.c lib/route/limits.c lib/route/names.c \
 	lib/route/outgoing.c lib/route/passage.c lib/route/peer.c \
 	lib/route/progress.c \
-	lib/route/resume.c lib/route/router.c lib/route/way.c \
+	lib/route/resume.c lib/route/router.c lib/route/store.c \
+	lib/route/turn.c lib/route/way.c \
 	lib/proc/actor.c lib/proc/agent.c lib/proc/call.c lib/proc/client.c \
 	lib/proc/destroy.c lib/proc/end.c lib/proc/lookup.c lib/proc/mail.c \
 	lib/proc/mailbox.c lib/proc/port.c \
