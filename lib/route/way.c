@@ -176,6 +176,9 @@ sender_fits(const struct peer *peer, const struct hm_head *head)
 		return true;
 	switch (peer->kind) {
 	case PEER_NAME:
+		/* Who is bound has an address of its own, too. */
+		if (peer->dials && slice_is(*addr, peer->id))
+			return true;
 		return slice_is(head->sender.proc, peer->name) &&
 		       router_owns(peer->router, *addr);
 	case PEER_HOST:
