@@ -98,7 +98,7 @@ PROGRAMS = \
 	host-mux proc-spawn proc-boot proc-reap proc-stat \
 	msg-send msg-call msg-recv
 DRIVERS = \
-	actor addr channel child clients cross destroy envelope flow forged garbage id \
+	actor addr channel child clients cross destroy embed envelope flow forged garbage id \
 	json lane limits link linked loop manager mutate ordered orphans outlive \
 	output proxy reader reap record registry resume route runner settled signal \
 	socket spawn states status supervise sys terminal text timer tree

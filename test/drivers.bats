@@ -121,6 +121,10 @@ drive() {
 	drive output
 }
 
+@test "embed: a host, its own procs, and those it starts, by the public headers" {
+	drive embed
+}
+
 @test "spawn: a child loses no signal" {
 	drive spawn
 }
