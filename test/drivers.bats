@@ -41,6 +41,10 @@ drive() {
 	drive text
 }
 
+@test "error: kinds, sentences, exit statuses" {
+	drive error
+}
+
 @test "json: the reader and the writer" {
 	drive json
 }
@@ -167,4 +171,12 @@ drive() {
 
 @test "clients: driven by their callers, and receivers" {
 	drive clients
+}
+
+@test "watched: what is told of actors, and to whom" {
+	drive watched
+}
+
+@test "mailbox: what is taken at which port, and what comes back" {
+	drive mailbox
 }
