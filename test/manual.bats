@@ -107,6 +107,34 @@ examples() {
 	done < <(grep -oE '"[A-Z]+_[A-Z_]+"' "$ROOT/lib/route/limits.c" | tr -d '"')
 }
 
+# The functions of the public headers; the type of one is none.
+functions() {
+	grep -hv '^typedef' "$ROOT"/include/hostmux/*.h |
+	    grep -oE '\bhm_[a-z0-9_]+\(' | tr -d '(' | sort -u
+}
+
+@test "hostmux(3) has every public function, and no other" {
+	functions >declared
+	[ "$(wc -l <declared)" -gt 200 ]
+	# What only a program shows is explained by nobody.
+	grep '^\.' "$ROOT/doc/hostmux.3" | grep -oE 'Fn hm_[a-z0-9_]+' |
+	    cut -d' ' -f2 | sort -u >explained
+	is "$(comm -3 declared explained)" ""
+}
+
+@test "every public function is called by a driver or an example" {
+	local name unused=
+
+	functions >declared
+	# Not in a comment.
+	cat "$ROOT"/test/drivers/*.[ch] "$ROOT"/doc/examples/*.c* |
+	    sed -e 's|/\*.*\*/||g' -e '\|/\*|,\|\*/|d' >code
+	while read -r name; do
+		grep -qw "$name" code || unused="$unused $name"
+	done <declared
+	is "$unused" ""
+}
+
 @test "the client of the protocol page attaches, receives, answers, asks" {
 	local client=$ROOT/doc/examples/client.py path
 
