@@ -100,7 +100,7 @@ PROGRAMS = \
 DRIVERS = \
 	actor addr channel child clients cross destroy embed envelope error \
 	flow forged garbage id json lane limits link linked loop mailbox \
-	manager mutate ordered orphans outlive output proxy reader reap record \
+	manager mutate net ordered orphans outlive output proxy reader reap record \
 	registry resume route runner settled signal socket spawn states status \
 	supervise sys terminal text timer tree watched
 FUZZERS = control envelope json link name pair record

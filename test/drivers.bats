@@ -85,6 +85,10 @@ drive() {
 	drive lane
 }
 
+@test "net: who is not there yet, what is too large, who takes nothing" {
+	drive net
+}
+
 @test "resume: a TCP link that breaks again and again" {
 	drive resume
 }
