@@ -135,6 +135,33 @@ functions() {
 	is "$unused" ""
 }
 
+# is_test "FILE: NAME": a function of that driver, or the beginning of the name
+# of a test.
+is_test() {
+	local file=$ROOT/test/${1%%: *} name=${1#*: }
+
+	case $file in
+	*.bats) grep -qF "@test \"$name" "$file" ;;
+	*) grep -q "^$name(" "$ROOT/test/drivers/${1%%: *}.c" ;;
+	esac
+}
+
+@test "README: where each of the original's tests is, or why it is not here" {
+	local upstream here first none='' rows=0
+
+	while IFS= read -r line; do
+		upstream=${line:4:40} here=${line:44}
+		# A row, one more test of it, or the rest of its reason.
+		[[ $upstream != *[^\ ]* ]] || { rows=$((rows + 1)) none=''; }
+		first=${here%%: *}
+		[ "$first" != none ] || none=1
+		[ -n "$none" ] || is_test "$here" ||
+		    { echo "# not a test: $here"; return 1; }
+	done < <(sed -n '/^What the original tests/,$p' "$ROOT/test/README" |
+	    grep '^    ')
+	[ "$rows" -gt 90 ]
+}
+
 @test "the client of the protocol page attaches, receives, answers, asks" {
 	local client=$ROOT/doc/examples/client.py path
 
