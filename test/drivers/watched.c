@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "proc.h"
+#include "proc/agent.h"
 
 static char printed[8][600];
 static unsigned nprinted;
@@ -301,6 +302,21 @@ unhandled(void)
 	proc_end();
 }
 
+/* AgentSpawnFailure: a proc whose agent cannot be made says whose, and why. */
+static void
+no_agent(void)
+{
+	proc_begin();
+	(void)spawn("agent", &plain, NULL);
+	CHECK(hm_agent_install(proc, &err) == -1);
+	CHECK(err.kind == HM_ERR_AGENT && err.code == EEXIST);
+	CHECK(strncmp(err.text,
+		  "failed to spawn agent on proc 'local': ", 39) == 0);
+	hm_actor_free(hm_proc_actor(proc, "agent"));
+	CHECK(hm_agent_install(proc, &err) == 0);
+	proc_end();
+}
+
 int
 main(void)
 {
@@ -309,5 +325,6 @@ main(void)
 	no_longer_watched();
 	by_id();
 	unhandled();
+	no_agent();
 	return 0;
 }
