@@ -274,7 +274,7 @@ runs() {
 	proc-stat "$1" | grep -q Running
 }
 
-@test "HOST_SPAWN_READY_TIMEOUT=0: it is waited for" {
+@test "no limit: HOST_SPAWN_READY_TIMEOUT=0 waits" {
 	start_host
 	HYPERACTOR_HOST_SPAWN_READY_TIMEOUT=0 \
 	    background s proc-spawn late sh -c \
