@@ -129,8 +129,12 @@ drive() {
 	drive output
 }
 
-@test "embed: a host, its own procs, and those it starts, by the public headers" {
+@test "embed: a host, its own procs and bound names, by the public headers" {
 	drive embed
+}
+
+@test "handles: procs started, bound, asked and ended, by the public headers" {
+	drive handles
 }
 
 @test "spawn: a child loses no signal" {

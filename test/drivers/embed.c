@@ -1,100 +1,8 @@
 /*
- * A program that is a host, and the supervisor of its procs, with the public
- * headers and nothing else: what a host tells of itself and its own two procs,
- * and procs (this program again) that are started, bound, asked, signalled and
- * ended by their handles.
+ * A program that is a host, with the public headers and nothing else: what it
+ * tells of itself, its own two procs, names that are bound, and its end.
  */
-#include <errno.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <hostmux/hostmux.h>
-
-#include "check.h"
-
-static struct hm_loop *loop;
-static struct hm_host *host;
-static struct hm_manager *manager;
-static struct hm_actor *owner;
-static struct hm_error err;
-static const char *self;
-static char address[HM_ADDR_SIZE];
-
-#define UNTIL(what)                                         \
-	do {                                                \
-		unsigned turns_ = 0;                        \
-		while (!(what)) {                           \
-			CHECK(turns_++ < 20000);            \
-			CHECK(hm_loop_turn(loop, 10) == 0); \
-		}                                           \
-	} while (0)
-
-/* --- the child's side */
-
-static int
-answer(struct hm_actor *actor, struct hm_envelope *msg)
-{
-	return hm_reply_typed(
-	    actor, msg, "text/x-answer", hm_payload(msg), hm_payload_len(msg));
-}
-
-/* Ends with the status that the reason names; a deaf one stays. */
-static void
-on_stop(void *arg, const char *reason)
-{
-	if (strcmp(reason, "deaf") != 0)
-		hm_proc_stop(arg, atoi(reason));
-}
-
-static int
-behave(void)
-{
-	struct hm_proc *proc = hm_boot(&err);
-	int status;
-
-	if (proc == NULL ||
-	    hm_proc_spawn(proc, "main", answer, NULL, &err) == NULL)
-		return hm_error_exit(&err, "child");
-	hm_proc_on_stop(proc, on_stop, proc);
-	status = hm_proc_run(proc);
-	hm_proc_free(proc);
-	return status;
-}
-
-/* --- the host */
-
-static void
-make_host(const char *dir)
-{
-	static const char *listen[] = {address, NULL};
-	struct hm_host_config config = {0};
-	struct hm_limits limits;
-
-	(void)snprintf(address, sizeof address, "unix:%s/h", dir);
-	hm_limits_init(&limits);
-	config.listen = listen;
-	config.mode = 0600;
-	config.timeout = 1234;
-	config.max = 64;
-	config.limits = &limits;
-	host = hm_host_new(loop, &config, &err);
-	CHECK(host != NULL);
-}
-
-static struct hm_proc *
-attach(const char *where, const char *name)
-{
-	struct hm_attach how = {0};
-	struct hm_proc *proc;
-
-	how.host = where;
-	how.name = name;
-	proc = hm_proc_attach(loop, &how, &err);
-	CHECK(proc != NULL);
-	return proc;
-}
+#include "embed.h"
 
 /* Its addresses are those it is reached at, and the rule that finds it. */
 static void
@@ -134,24 +42,6 @@ live(struct hm_proc *proc)
 	CHECK(hm_proc_ids(proc, HM_IDS_ALL, &ids, &n) == 0);
 	free(ids);
 	return n;
-}
-
-static void
-control(const char *request)
-{
-	struct hm_json *json = hm_control(owner, request, 5000, &err);
-
-	if (json == NULL)
-		fprintf(stderr, "%s: %s\n", request, err.text);
-	CHECK(json != NULL);
-	hm_json_free(json);
-}
-
-static bool
-says(const struct hm_envelope *env, const char *text)
-{
-	return env != NULL && hm_payload_len(env) == strlen(text) &&
-	       memcmp(hm_payload(env), text, strlen(text)) == 0;
 }
 
 /* LP-1: the local proc is there from the beginning, reached in this process,
@@ -234,7 +124,7 @@ test_system(void)
 /* A name for a server that stands alone: messages to it go there, and are
  * returned when it is given up (test_dial_router). */
 static void
-test_bind(const char *dir)
+test_bind(void)
 {
 	struct hm_proc *alone;
 	struct hm_envelope *env;
@@ -242,7 +132,7 @@ test_bind(const char *dir)
 	char where[HM_ADDR_SIZE], text[512];
 	struct hm_addr got;
 
-	(void)snprintf(where, sizeof where, "unix:%s/a", dir);
+	(void)snprintf(where, sizeof where, "unix:%s/a", embed_dir);
 	alone = hm_proc_direct(loop, where, "alone", NULL, &err);
 	CHECK(alone != NULL);
 	CHECK(hm_proc_spawn(alone, "main", answer, NULL, &err) != NULL);
@@ -258,7 +148,7 @@ test_bind(const char *dir)
 	CHECK(strstr(err.text, "no proc 'alone'") != NULL);
 
 	/* Another address of its own leads to it, too. */
-	(void)snprintf(where, sizeof where, "unix:%s/b", dir);
+	(void)snprintf(where, sizeof where, "unix:%s/b", embed_dir);
 	CHECK(hm_proc_serve(alone, where, &got, &err) == 0);
 	CHECK(strcmp(got.text, where) == 0);
 	CHECK(hm_proc_serve(alone, where, NULL, &err) == -1);
@@ -273,223 +163,6 @@ test_bind(const char *dir)
 	hm_proc_free(alone);
 	CHECK(access(where + 5, F_OK) == -1);
 }
-
-/* --- its procs */
-
-struct born {
-	const char *name;
-	struct hm_id id;
-	char token[40], addr[HM_ADDR_SIZE], agent[HM_ID_TEXT];
-	bool called; /* back: its addr and agent are known */
-};
-
-static void
-on_bind(
-    void *arg, struct hm_handle *handle, const char *addr, const char *agent)
-{
-	struct born *born = hm_handle_arg(handle);
-
-	CHECK(arg == &manager && !born->called);
-	born->called = true;
-	(void)snprintf(born->addr, sizeof born->addr, "%s", addr);
-	(void)snprintf(born->agent, sizeof born->agent, "%s", agent);
-}
-
-static void
-on_signal(void *arg, int sig)
-{
-	(void)arg;
-	(void)sig;
-	hm_manager_reap(manager);
-}
-
-static void
-reserve(struct born *born)
-{
-	char text[128];
-	struct hm_json *json;
-
-	(void)snprintf(text, sizeof text,
-	    "{\"op\":\"reserve\",\"names\":[\"%s\"]}", born->name);
-	json = hm_control(owner, text, 5000, &err);
-	CHECK(json != NULL);
-	(void)snprintf(born->token, sizeof born->token, "%s",
-	    hm_json_get(json, "tokens")->child->string);
-	hm_json_free(json);
-}
-
-/* Starts it, until it has called back. */
-static struct hm_handle *
-start(struct born *born, const char *name)
-{
-	char *argv[] = {(char *)self, (char *)"child", NULL};
-	struct hm_spawn spawn = {0};
-	struct hm_handle *handle;
-
-	memset(born, 0, sizeof *born);
-	born->name = name;
-	hm_id_set(&born->id, address, name, "", 0, 0);
-	born->id.depth = HM_ID_PROC;
-	reserve(born);
-	spawn.id = &born->id;
-	spawn.host = address;
-	spawn.forwarder = hm_host_backend(host);
-	spawn.token = born->token;
-	spawn.argv = argv;
-	spawn.in = -1;
-	spawn.ready_timeout = 20000;
-	spawn.arg = born;
-	handle = hm_manager_spawn(manager, &spawn, &err);
-	CHECK(handle != NULL && hm_handle_arg(handle) == born);
-	CHECK(hm_id_compare(hm_handle_id(handle), &born->id) == 0);
-	CHECK(hm_handle_status(handle)->state == HM_RUNNING);
-	UNTIL(born->called);
-	return handle;
-}
-
-static void
-tell_status(const struct born *born, const struct hm_status *status)
-{
-	struct hm_json_out out;
-	char *text;
-
-	hm_json_begin(&out);
-	hm_json_put_string(&out, "op", "status");
-	hm_json_put_string(&out, "name", born->name);
-	hm_json_open(&out, "set", '{');
-	hm_status_put(status, &out);
-	hm_json_close(&out, '}');
-	hm_json_close(&out, '}');
-	text = hm_json_out_take(&out, NULL);
-	CHECK(text != NULL);
-	control(text);
-	free(text);
-}
-
-static void
-become_ready(const struct born *born, struct hm_handle *handle)
-{
-	char text[1024];
-
-	CHECK(hm_handle_wait(handle, HM_UNTIL_READY, 20, &err) == -1);
-	CHECK(err.code == ETIMEDOUT);
-	(void)snprintf(text, sizeof text,
-	    "{\"op\":\"bind\",\"name\":\"%s\",\"token\":\"%s\","
-	    "\"addr\":\"%s\",\"agent\":\"%s\"}",
-	    born->name, born->token, born->addr, born->agent);
-	control(text);
-	hm_handle_bound(handle, NULL);
-	CHECK(hm_handle_wait(handle, HM_UNTIL_READY, 20000, &err) == 0);
-	CHECK(strcmp(hm_handle_status(handle)->addr, born->addr) == 0);
-	CHECK(strcmp(hm_handle_status(handle)->agent, born->agent) == 0);
-}
-
-/* It ends as that; the host is told, and its socket goes if it was killed. */
-static void
-ends_as(struct born *born, struct hm_handle *handle, const char *want)
-{
-	char text[128];
-	struct hm_addr addr;
-
-	CHECK(hm_handle_wait(handle, HM_UNTIL_END, 20000, &err) == 0);
-	(void)hm_status_print(
-	    hm_handle_status(handle), false, text, sizeof text);
-	if (strcmp(text, want) != 0)
-		fprintf(stderr, "%s: %s\n", born->name, text);
-	CHECK(strcmp(text, want) == 0);
-	tell_status(born, hm_handle_status(handle));
-	CHECK(hm_addr_parse(&addr, born->addr, 0, &err) == 0);
-	(void)unlink(hm_addr_path(&addr));
-	hm_handle_signal(handle, SIGKILL); /* nobody's any more */
-	CHECK(hm_handle_free(handle) == 0);
-}
-
-static void
-make_manager(const char *dir)
-{
-	struct hm_process_config config = {0};
-	sigset_t set;
-
-	config.socket_dir = dir;
-	config.from = owner;
-	config.subreaper = true;
-	config.bind = on_bind;
-	config.arg = &manager;
-	manager = hm_process_manager_new(loop, &config, &err);
-	CHECK(manager != NULL);
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGCHLD);
-	CHECK(hm_loop_signals(loop, &set, on_signal, NULL) == 0);
-	CHECK(hm_manager_transport(manager) == HM_TRANSPORT_UNIX);
-	CHECK(strncmp(hm_process_manager_callback(manager), "unix:/", 6) == 0);
-	CHECK(access(hm_process_manager_callback(manager) + 5, F_OK) == 0);
-	CHECK(hm_manager_first(manager) == NULL && !hm_manager_busy(manager));
-}
-
-/* In the order they were started, each with what its starter gave it; asked
- * through the host, they answer; asked to end, they hear why. */
-static void
-test_procs(void)
-{
-	struct born born[3];
-	struct hm_handle *handle[3], *p;
-	struct hm_envelope *env;
-	struct hm_id dest;
-	int i;
-
-	handle[0] = start(&born[0], "x");
-	handle[1] = start(&born[1], "y");
-	handle[2] = start(&born[2], "z");
-	for (i = 0, p = hm_manager_first(manager); p != NULL; i++) {
-		CHECK(i < 3 && p == handle[i]);
-		CHECK(hm_handle_arg(p) == &born[i]);
-		p = hm_handle_next(p);
-	}
-	CHECK(i == 3);
-	for (i = 0; i < 3; i++)
-		become_ready(&born[i], handle[i]);
-	hm_id_set(&dest, address, "y", "main", 0, 0);
-	env = hm_call(owner, &dest, "hi", 2, 5000, &err);
-	CHECK(says(env, "hi") && hm_envelope_type_is(env, "text/x-answer"));
-	hm_envelope_free(env);
-
-	CHECK(hm_handle_terminate(handle[1], 60000, "7", &err) == 0);
-	ends_as(&born[1], handle[1], "Stopped(exit=7)");
-	CHECK(hm_manager_first(manager) == handle[0]);
-	CHECK(hm_handle_next(handle[0]) == handle[2]);
-	CHECK(hm_handle_next(handle[2]) == NULL);
-	hm_handle_signal(handle[0], SIGUSR1);
-	ends_as(&born[0], handle[0], "Killed(sig=10)");
-	/* It does not listen: who finds out says so, and half of the time that
-	 * it was given is not waited for. */
-	CHECK(hm_handle_terminate(handle[2], 600000, "deaf", &err) == 0);
-	hm_handle_unheard(handle[2]);
-	ends_as(&born[2], handle[2], "Killed(sig=15)");
-	CHECK(hm_manager_first(manager) == NULL);
-}
-
-/* Who is refused when it has called back is killed, and hears why. */
-static void
-test_refused(void)
-{
-	struct born born;
-	struct hm_handle *handle = start(&born, "r");
-	struct hm_error why;
-
-	(void)hm_fail(&why, EPERM, "not wanted");
-	hm_handle_bound(handle, &why);
-	CHECK(hm_handle_wait(handle, HM_UNTIL_READY, 20000, &err) == -1);
-	CHECK(err.kind == HM_ERR_CONFIGURE && err.code == EPERM);
-	CHECK(strstr(err.text, "failed to configure process: not wanted"));
-	CHECK(strcmp(hm_handle_failure(handle)->text, err.text) == 0);
-	hm_handle_bound(handle, NULL); /* too late */
-	CHECK(hm_state_terminal(hm_handle_status(handle)->state));
-	control("{\"op\":\"unbind\",\"name\":\"r\"}");
-	(void)unlink(born.addr + 5);
-	CHECK(hm_handle_free(handle) == 0);
-}
-
-/* --- its end */
 
 static uint64_t asked_for;
 static int done = -1;
@@ -543,30 +216,15 @@ test_shutdown(void)
 }
 
 int
-main(int argc, char **argv)
+main(void)
 {
-	char dir[] = "/tmp/hostmux-test-XXXXXX";
-
 	(void)alarm(120);
-	if (argc == 2)
-		return behave();
-	self = argv[0];
-	CHECK(mkdtemp(dir) != NULL && setenv("XDG_RUNTIME_DIR", dir, 1) == 0);
-	loop = hm_loop_new(NULL, &err);
-	CHECK(loop != NULL);
-	make_host(dir);
-	owner = hm_proc_instance(attach(address, "owner"), "agent", &err);
-	CHECK(owner != NULL);
+	embed_begin();
 	test_addresses();
 	test_local();
 	test_system();
-	test_bind(dir);
-	make_manager(dir);
-	test_procs();
-	test_refused();
-	hm_manager_free(manager);
+	test_bind();
 	test_shutdown();
-	hm_loop_free(loop);
-	CHECK(rmdir(dir) == 0); /* all sockets are gone */
+	embed_end();
 	return 0;
 }

@@ -264,7 +264,7 @@ owner_fails(void)
 	post_to(from, &to_box, "late");
 	comes_back("not sent: no actor 'a[1]' in proc 'local'");
 	/* It was in the mailbox before. */
-	actor = spawn("a", &failing, NULL);
+	(void)spawn("a", &failing, NULL);
 	nreturned = 0;
 	post_to(from, &to_actor, "fails");
 	post_to(from, &to_actor, "behind it");

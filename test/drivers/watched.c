@@ -234,11 +234,11 @@ by_id(void)
 	CHECK(hm_proc_abort_actor(proc, &id, "second", &seen.watch) == 0);
 	settle();
 	CHECK(has_ended(&seen, HM_ACTOR_STOPPED, "second"));
-	root = spawn("r", &plain, NULL);
+	(void)spawn("r", &plain, NULL);
 	CHECK(hm_proc_stop_actor(proc, &id, "third", &seen.watch) == 0);
 	settle();
 	CHECK(has_ended(&seen, HM_ACTOR_STOPPED, "third"));
-	root = spawn("r", &plain, NULL);
+	(void)spawn("r", &plain, NULL);
 	CHECK(hm_proc_abort_actor(proc, &id, "fourth", NULL) == 0);
 	settle();
 	CHECK(!there(&id) && none.changes == 0);
