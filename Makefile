@@ -99,10 +99,11 @@ PROGRAMS = \
 	host-mux proc-spawn proc-boot proc-reap proc-stat \
 	msg-send msg-call msg-recv
 DRIVERS = \
-	actor addr channel child clients cross destroy envelope flow forged garbage id \
-	json lane limits link linked loop manager mutate ordered orphans outlive \
-	output proxy reader reap record registry resume route runner settled signal \
-	socket spawn states status supervise sys terminal text timer tree
+	actor addr channel child clients cross destroy embed envelope error \
+	flow forged garbage handles id json lane limits link linked loop \
+	mailbox manager mutate net ordered orphans outlive output proxy reader \
+	reap record registry resume route runner settled signal socket spawn \
+	states status supervise sys terminal text timer tree watched
 FUZZERS = control envelope json link name pair record
 # With bench.c, which they have in common.
 BENCHES = actors bare booted filter keeper load payload redis relay

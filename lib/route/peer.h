@@ -121,7 +121,7 @@ struct peer {
 	uint64_t resume_until;
 	char name[HM_NAME_MAX + 1];
 	char addr[HM_ADDR_SIZE]; /* to dial, and what it is known by */
-	char id[HM_ADDR_SIZE];	 /* HOST: the id address it greeted with */
+	char id[HM_ADDR_SIZE];	 /* dialed: the id address it greeted with */
 	char trouble[96];	 /* why there is no way, while there is none */
 	struct conn *conn;
 	uint32_t uid, pid;
