@@ -16,8 +16,8 @@ receiver() {
 	wait_for 10 test -s ready
 }
 
-# send_each DEST [ARG]...: $SENDERS of one largest message each, I in ARG being
-# the number of each.
+# send_each DEST [ARG]...: $SENDERS of one largest message each, %n in ARG
+# being the number of each.
 send_each() {
 	local i dest=$1
 
@@ -26,7 +26,7 @@ send_each() {
 	head -c "$MOST" /dev/zero >big
 	for i in $(seq "$SENDERS"); do
 		ln -sf big "s$i.in"
-		background "s$i" msg-send --whole "${@//I/$i}" "$dest"
+		background "s$i" msg-send --whole "${@//%n/$i}" "$dest"
 		SENT+=" $PID"
 	done
 }
@@ -36,7 +36,7 @@ all_came() {
 	local i
 
 	for i in $SENT; do
-		ends 0 "$i" 60
+		ends 0 "$i" 60 || { cat s*.err; return 1; }
 	done
 	is "$(cat s*.err)" ""
 	wait_for 30 has_size $((MOST * SENDERS)) "$1"
@@ -103,7 +103,7 @@ host_is_small() {
 # bats test_tags=memory
 @test "to one that stands alone, over Unix sockets" {
 	receiver --listen "unix:$T/alone"
-	send_each "unix:$T/alone,r" --listen "unix:$T/sender.I"
+	send_each "unix:$T/alone,r" --listen "unix:$T/sender.%n"
 	all_came r.out
 	stores_few
 	stop "$R"
