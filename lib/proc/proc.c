@@ -413,10 +413,21 @@ hm_proc_free(struct hm_proc *proc)
 }
 
 int
+proc_turn(struct hm_proc *proc, int ms)
+{
+	int done;
+
+	proc->turning++;
+	done = hm_loop_turn(proc->loop, ms);
+	proc->turning--;
+	return done;
+}
+
+int
 hm_proc_run(struct hm_proc *proc)
 {
 	while (!proc->stopped) {
-		if (hm_loop_turn(proc->loop, -1) == -1)
+		if (proc_turn(proc, -1) == -1)
 			return 1;
 	}
 	return proc->status;

@@ -143,6 +143,7 @@ struct hm_proc {
 	struct hm_router *router;
 	struct hm_loop *loop;
 	bool own_loop, own_router, stopped, dying;
+	unsigned turning; /* turns of the loop that are made in its functions */
 	/* a lost link is attached again under the same name until then */
 	bool redial, joined;
 	uint64_t redial_until;
@@ -280,6 +281,9 @@ void snapshots_fini(struct hm_proc *proc);
 
 /* system.c: a message to the introspect or the signal port. */
 void system_handle(struct hm_proc *proc, struct hm_envelope *env);
+
+/* proc.c: hm_loop_turn, while which proc is not freed. */
+int proc_turn(struct hm_proc *proc, int ms);
 
 /* lookup.c */
 void weak_fini(struct hm_proc *proc);
