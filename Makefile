@@ -73,8 +73,9 @@ LIB = \
 	lib/boot/enlist.c lib/boot/environment.c lib/boot/exec.c \
 	lib/boot/frames.c \
 	lib/boot/handle.c lib/boot/init.c \
-	lib/boot/inlet.c lib/boot/joined.c lib/boot/launch.c lib/boot/lifeline.c \
-	lib/boot/lines.c lib/boot/manager.c lib/boot/outlet.c \
+	lib/boot/inlet.c lib/boot/joined.c lib/boot/known.c lib/boot/launch.c \
+	lib/boot/lifeline.c lib/boot/lines.c lib/boot/local.c \
+	lib/boot/manager.c lib/boot/outlet.c \
 	lib/boot/output.c lib/boot/payload.c lib/boot/plain.c \
 	lib/boot/posted.c \
 	lib/boot/process.c lib/boot/runner.c lib/boot/sink.c lib/boot/spawn.c \
@@ -98,8 +99,8 @@ PROGRAMS = \
 	host-mux proc-spawn proc-boot proc-reap proc-stat \
 	msg-send msg-call msg-recv
 DRIVERS = \
-	actor addr channel child clients cross destroy envelope flow forged garbage id \
-	json lane limits link linked loop manager mutate ordered orphans outlive \
+	actor addr channel child clients cross destroy envelope flow forged garbage handle id \
+	json lane limits link linked local loop manager mutate ordered orphans outlive \
 	output proxy reader reap record registry resume route runner settled signal \
 	socket spawn states status supervise sys terminal text timer tree
 FUZZERS = control envelope json link name pair record

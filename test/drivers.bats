@@ -129,8 +129,16 @@ drive() {
 	drive tree
 }
 
-@test "manager: handles, statuses, ends" {
+@test "handle: who waits, and what is said" {
+	drive handle
+}
+
+@test "manager: processes born and ended" {
 	drive manager
+}
+
+@test "local: procs in this process, born, watched and ended" {
+	drive local
 }
 
 @test "loop: descriptors, tasks, turns" {

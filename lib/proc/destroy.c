@@ -168,7 +168,6 @@ destroy_new(struct hm_proc *proc, uint64_t timeout, const char *reason,
 	d->task.arg = d->timer.arg = d;
 	if (gather(d, n) == -1 ||
 	    hm_timer_start(proc->loop, &d->timer, timeout) == -1) {
-		hm_destroyed_fini(&d->lists);
 		destroy_free(d);
 		return NULL;
 	}
@@ -214,6 +213,8 @@ destroy_free(struct destroy *d)
 		hm_actor_watch_stop(&d->victims[i].watch);
 		hm_actor_drop(d->victims[i].root);
 	}
+	if (d->round < 2) /* nobody has the lists */
+		hm_destroyed_fini(&d->lists);
 	free(d);
 }
 

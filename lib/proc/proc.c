@@ -47,8 +47,11 @@ on_progress(struct router_local *local)
 {
 	struct hm_proc *proc = (struct hm_proc *)local;
 
-	if (proc->progress != NULL && !proc->dying)
-		proc->progress(proc->progress_arg);
+	if (proc->progress == NULL || proc->dying)
+		return;
+	proc->turning++;
+	proc->progress(proc->progress_arg);
+	proc->turning--;
 }
 
 static void
@@ -335,9 +338,10 @@ hm_proc_sender(struct hm_proc *proc)
 	return &gate->sender;
 }
 
-struct hm_proc *
-hm_proc_on_router(
-    struct hm_router *router, const char *name, struct hm_error *err)
+/* max: the largest payload for its actors, 0: the node's. */
+static struct hm_proc *
+on_router(struct hm_router *router, const char *name, uint64_t max,
+    struct hm_error *err)
 {
 	struct hm_proc *proc = calloc(1, sizeof *proc);
 
@@ -347,12 +351,34 @@ hm_proc_on_router(
 	}
 	proc_init(proc, router_loop(router), router_limits(router));
 	proc->router = router;
-	proc->local.max = ON_ROUTER_MAX;
+	proc->local.max = max;
 	proc->attach_state = 1;
 	if (proc_enter(proc, "", name, router_id(router)) == 0)
 		return proc;
-	(void)hm_fail(err, errno, "proc '%s': %s", name, strerror(errno));
+	if (errno == EEXIST)
+		(void)hm_fail_kind(err, HM_ERR_EXISTS, EEXIST,
+		    "proc '%s' already exists", name);
+	else
+		(void)hm_fail(
+		    err, errno, "proc '%s': %s", name, strerror(errno));
 	free(proc);
+	return NULL;
+}
+
+struct hm_proc *
+hm_proc_on_router(
+    struct hm_router *router, const char *name, struct hm_error *err)
+{
+	return on_router(router, name, ON_ROUTER_MAX, err);
+}
+
+struct hm_proc *
+hm_proc_beside(struct hm_proc *proc, const char *name, struct hm_error *err)
+{
+	if (hm_name_valid(name, strlen(name)))
+		return on_router(proc->router, name, 0, err);
+	(void)hm_fail_kind(
+	    err, HM_ERR_INVALID, EINVAL, "name '%.64s': bad name", name);
 	return NULL;
 }
 
@@ -441,6 +467,17 @@ hm_proc_stop(struct hm_proc *proc, int status)
 	proc->stopped = true;
 	proc->status = status;
 	hm_loop_wake(proc->loop);
+	if (proc->halt != NULL && !proc->dying)
+		proc->halt(proc->halt_arg, status);
+}
+
+void
+proc_on_halt(struct hm_proc *proc, void (*fn)(void *arg, int status), void *arg)
+{
+	proc->halt = fn;
+	proc->halt_arg = arg;
+	if (proc->stopped)
+		fn(arg, proc->status);
 }
 
 struct hm_loop *

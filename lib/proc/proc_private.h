@@ -143,7 +143,7 @@ struct hm_proc {
 	struct hm_router *router;
 	struct hm_loop *loop;
 	bool own_loop, own_router, stopped, dying;
-	unsigned turning; /* turns of the loop that are made in its functions */
+	unsigned turning; /* functions of it that may turn the loop, and run */
 	/* a lost link is attached again under the same name until then */
 	bool redial, joined;
 	uint64_t redial_until;
@@ -185,6 +185,8 @@ struct hm_proc {
 	void *lost_arg;
 	void (*stop)(void *arg, const char *reason);
 	void *stop_arg;
+	void (*halt)(void *arg, int status);
+	void *halt_arg;
 	/* attaching */
 	struct hm_error attach_err;
 	int attach_state; /* 0 under way, 1 in, -1 refused */
