@@ -78,7 +78,7 @@ LIB = \
 	lib/boot/manager.c lib/boot/outlet.c \
 	lib/boot/output.c lib/boot/payload.c lib/boot/plain.c \
 	lib/boot/posted.c \
-	lib/boot/process.c lib/boot/runner.c lib/boot/sink.c lib/boot/spawn.c \
+	lib/boot/process.c lib/boot/proof.c lib/boot/runner.c lib/boot/sink.c lib/boot/spawn.c \
 	lib/boot/status.c lib/boot/supervisor.c lib/boot/talk.c \
 	lib/boot/terminal.c \
 	lib/boot/tree.c lib/boot/ward.c lib/boot/warden.c \

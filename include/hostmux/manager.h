@@ -215,6 +215,26 @@ void hm_handle_unwait(struct hm_handle *handle, struct hm_waiter *waiter);
  * ms (0: never). */
 int hm_handle_wait(struct hm_handle *handle, enum hm_until until,
     uint64_t timeout, struct hm_error *err);
+/* The proof that a proc is Ready (or was, and has ended since): where it is
+ * reached, and its agent. */
+struct hm_ready {
+	struct hm_handle *handle;
+	struct hm_addr addr;
+	struct hm_id agent;
+};
+/*
+ * Waits, in turns of the loop, until there is one: at most timeout ms (0: for
+ * ever).  -1 with kind CONFIGURE "proc 'ID' failed to configure process: …" and
+ * code ETIMEDOUT, ESRCH (it has ended, with its status), ECONNRESET (lifecycle
+ * channel closed), EADDRNOTAVAIL (it is ready without an address), ENXIO
+ * (without an agent); or with hm_handle_failure, where there is one.  The proc
+ * is left as it is.
+ */
+int hm_ready_ensure(struct hm_ready *ready, struct hm_handle *handle,
+    uint64_t timeout, struct hm_error *err);
+/* The same of what the status says now, without waiting; EAGAIN: not Ready. */
+int hm_ready_prove(
+    struct hm_ready *ready, struct hm_handle *handle, struct hm_error *err);
 /*
  * Begins to end it: the agent is asked, then SIGTERM, then SIGKILL.  One
  * attempt is shared: a later call can only make it shorter.  -1 with code ESRCH

@@ -137,6 +137,55 @@ test_unsupported(void)
 	hm_manager_free(made);
 }
 
+static void
+no_proof(struct script script, uint64_t timeout, int code, const char *words)
+{
+	struct hm_manager *made;
+	struct hm_handle *handle = scripted(&made, script);
+	struct hm_ready ready;
+	struct hm_error err;
+	char text[512];
+
+	CHECK(hm_ready_prove(&ready, handle, &err) == -1);
+	CHECK(err.code == EAGAIN);
+	CHECK(hm_ready_ensure(&ready, handle, timeout, &err) == -1);
+	(void)snprintf(text, sizeof text,
+	    "proc 'unix:/h,w' failed to configure process: %s", words);
+	if (strcmp(err.text, text) != 0)
+		fprintf(stderr, "%s\n", err.text);
+	CHECK(strcmp(err.text, text) == 0);
+	CHECK(err.kind == HM_ERR_CONFIGURE && err.code == code);
+	hm_manager_free(made);
+}
+
+static void
+test_proof(void)
+{
+	struct hm_manager *made;
+	struct hm_handle *handle =
+	    scripted(&made, (struct script){.how = SCRIPT_READY, .after = 20});
+	struct hm_ready ready;
+	struct hm_error err;
+
+	CHECK(hm_ready_ensure(&ready, handle, 0, &err) == 0);
+	CHECK(ready.handle == handle);
+	CHECK(strcmp(ready.addr.text, "unix:/tmp/nobody") == 0);
+	CHECK(strcmp(ready.agent.proc, "w") == 0);
+	CHECK(hm_ready_prove(&ready, handle, &err) == 0);
+	hm_manager_free(made);
+
+	no_proof((struct script){.how = SCRIPT_SILENT}, 10, ETIMEDOUT,
+	    "proc 'w': Starting after 10 ms");
+	no_proof((struct script){.how = SCRIPT_ENDED}, 0, ESRCH,
+	    "proc already terminated (status: Stopped(exit=0))");
+	no_proof((struct script){.how = SCRIPT_LOST}, 0, ECONNRESET,
+	    "lifecycle channel closed; cannot observe state");
+	no_proof((struct script){.how = SCRIPT_READY, .no_addr = true}, 0,
+	    EADDRNOTAVAIL, "it is ready without an address");
+	no_proof((struct script){.how = SCRIPT_READY, .no_agent = true}, 0,
+	    ENXIO, "it is ready without an agent");
+}
+
 int
 main(void)
 {
@@ -148,6 +197,7 @@ main(void)
 	test_waits();
 	test_lost();
 	test_unsupported();
+	test_proof();
 	hm_loop_free(loop);
 	return 0;
 }

@@ -195,6 +195,7 @@ test_births(void)
 {
 	struct hm_handle *one, *other;
 	struct hm_envelope *answer;
+	struct hm_ready ready;
 	const struct hm_status *status;
 	struct hm_actor *client;
 	struct hm_id agent;
@@ -209,6 +210,8 @@ test_births(void)
 	CHECK(status->started > 0 && status->addr[0] != '\0');
 	CHECK(hm_id_parse(&agent, status->agent, &err) == 0);
 	CHECK(strcmp(agent.proc, "one") == 0 && agent.depth == HM_ID_ACTOR);
+	CHECK(hm_ready_ensure(&ready, one, 1, &err) == 0);
+	CHECK(hm_id_compare(&ready.agent, &agent) == 0);
 	/* Whoever waits, and however many. */
 	CHECK(hm_handle_wait(one, HM_UNTIL_READY, 1, &err) == 0);
 	CHECK(hm_handle_wait(one, HM_UNTIL_READY, 1, &err) == 0);
