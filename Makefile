@@ -83,7 +83,8 @@ LIB = \
 	lib/boot/terminal.c \
 	lib/boot/tree.c lib/boot/ward.c lib/boot/warden.c \
 	lib/host/control.c lib/host/host.c lib/host/item.c lib/host/leftover.c lib/host/life.c \
-	lib/host/listen.c lib/host/lock.c lib/host/naming.c lib/host/past.c \
+	lib/host/listen.c lib/host/lock.c lib/host/managed.c \
+	lib/host/naming.c lib/host/past.c \
 	lib/host/reap.c lib/host/record.c lib/host/registry.c \
 	lib/host/watch.c
 # What the programs have in common; not installed.
@@ -100,8 +101,8 @@ PROGRAMS = \
 	msg-send msg-call msg-recv
 DRIVERS = \
 	actor addr channel child clients cross destroy envelope flow forged garbage handle id \
-	json lane limits link linked local loop manager mutate ordered orphans outlive \
-	output proxy reader reap record registry resume route runner settled signal \
+	json lane limits link linked local loop managed manager mutate ordered orphans outlive \
+	output proxy reader reap record registry resume route runner seed settled signal \
 	socket spawn states status supervise sys terminal text timer tree
 FUZZERS = control envelope json link name pair record
 # With bench.c, which they have in common.

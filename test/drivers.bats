@@ -19,7 +19,7 @@ drive() {
 	for file in "$ROOT"/test/drivers/*.c; do
 		name=$(basename "$file" .c)
 		case $name in
-		child | flow | forged | garbage | linked | mutate | orphans | proxy | settled | terminal)
+		child | flow | forged | garbage | linked | mutate | orphans | proxy | seed | settled | terminal)
 			continue
 			;;
 		esac
@@ -139,6 +139,10 @@ drive() {
 
 @test "local: procs in this process, born, watched and ended" {
 	drive local
+}
+
+@test "managed: a host that spawns, in this process and as processes" {
+	drive managed
 }
 
 @test "loop: descriptors, tasks, turns" {

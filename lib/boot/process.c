@@ -372,6 +372,33 @@ process_may_end(const struct process *p)
 	       !hm_state_terminal(p->base.status.state);
 }
 
+/* One that was killed has not removed its socket. */
+static void
+remove_socket(const struct process_manager *m, const char *text)
+{
+	size_t len = strlen(m->dir);
+	struct hm_addr addr;
+	const char *path;
+
+	if (text[0] == '\0' || hm_addr_parse(&addr, text, 0, NULL) == -1 ||
+	    (path = hm_addr_path(&addr)) == NULL)
+		return;
+	/* Only where it was told to serve, and nothing further down. */
+	if (strncmp(path, m->dir, len) == 0 && path[len] == '/' &&
+	    strchr(path + len + 1, '/') == NULL)
+		sys_remove_dead(path);
+}
+
+static void
+remove_sockets(const struct process *p)
+{
+	char addr[HM_ADDR_SIZE];
+
+	remove_socket(manager_of(p), p->addr);
+	if (payload_socket(manager_of(p)->dir, p->token, addr) == 0)
+		remove_socket(manager_of(p), addr);
+}
+
 void
 process_end(struct process *p)
 {
@@ -380,6 +407,7 @@ process_end(struct process *p)
 
 	output_finish(&p->out);
 	output_finish(&p->err);
+	remove_sockets(p);
 	if (p->lost != 0) {
 		next.state = HM_FAILED;
 		(void)snprintf(next.reason, sizeof next.reason,
