@@ -61,6 +61,39 @@ answers() {
 	has "$output" 'w	Stopped(exit=0)'
 }
 
+@test "both: a host with a proc of its own and another program, side by side" {
+	build echo
+	build both
+	try 0 ./both ./echo
+	is "$output" "in: HELLO
+out: hello
+attempted=2 ok=2 failed=0"
+	# What is no proc leaves nothing either.
+	try 1 ./both false
+	is "$output" ""
+	one_line "$stderr"
+	has "$stderr" "it ended before it was ready: Stopped(exit=1)"
+	try 1 ./both /no/such/file
+	has "$stderr" "/no/such/file: No such file or directory"
+}
+
+# The program of hostmux(3) that begins with that line, up to the end of its
+# block.
+shown() {
+	awk -v first="$1" '
+		/^\.Ed/ { shown = 0 }
+		$0 == first && !was { shown = was = 1 }
+		shown { gsub(/\\e/, "\\"); print }
+	' "$ROOT/doc/hostmux.3"
+}
+
+@test "hostmux(3) shows echo and both as they are" {
+	is "$(shown '#include <hostmux/hostmux.h>')" \
+	    "$(sed -n '/^#include/,$p' "$ROOT/doc/examples/echo.c")"
+	is "$(shown '#include <ctype.h>')" \
+	    "$(sed -n '/^#include/,$p' "$ROOT/doc/examples/both.c")"
+}
+
 @test "signals: an actor is stopped from outside" {
 	build workers
 	start_host

@@ -31,7 +31,7 @@ struct hm_host_config {
 	const char *const *as;	   /* further own addresses; as[0] is the id */
 	const char *backend;	   /* NULL: "unix" beside the frontend's */
 	const char *const *routes; /* "[ADDR=]VIA", NULL-ended, or NULL */
-	unsigned mode;		   /* of Unix sockets, 0600 */
+	unsigned mode;		   /* of Unix sockets; 0: 0600 */
 	bool replace;	  /* stale sockets may be replaced (the lock is held) */
 	bool relay;	  /* pass what is remote on to third hosts */
 	uint64_t timeout; /* ms grace of the end */

@@ -91,7 +91,9 @@ struct hm_manager_user {
 };
 
 struct hm_process_config {
-	const char *socket_dir; /* for the callback and the procs' sockets */
+	/* For the callback and the procs' sockets; NULL: the default directory
+	 * of hostmux(7), made if need be ($XDG_RUNTIME_DIR is read). */
+	const char *socket_dir;
 	bool subreaper; /* this process has no other children and becomes one */
 	/* NULL: output is only kept. */
 	void (*line)(

@@ -335,7 +335,12 @@ hm_process_manager_new(struct hm_loop *loop,
 	}
 	manager_init(&m->base, &process_manager_ops, loop);
 	m->config = *config;
-	(void)snprintf(m->dir, sizeof m->dir, "%s", config->socket_dir);
+	if (config->socket_dir != NULL) {
+		(void)snprintf(m->dir, sizeof m->dir, "%s", config->socket_dir);
+	} else if (sys_socket_dir(m->dir, sizeof m->dir, true, err) == -1) {
+		free(m);
+		return NULL;
+	}
 	inheritance_get(&m->inherit);
 	m->callbacks.loop = loop;
 	m->callbacks.said = on_said;
