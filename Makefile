@@ -64,7 +64,8 @@ LIB = \
 	lib/route/outgoing.c lib/route/passage.c lib/route/peer.c \
 	lib/route/progress.c \
 	lib/route/resume.c lib/route/router.c lib/route/way.c \
-	lib/proc/actor.c lib/proc/agent.c lib/proc/call.c lib/proc/client.c \
+	lib/proc/actor.c lib/proc/agent.c lib/proc/beside.c lib/proc/call.c \
+	lib/proc/client.c \
 	lib/proc/destroy.c lib/proc/end.c lib/proc/lookup.c lib/proc/mail.c \
 	lib/proc/mailbox.c lib/proc/port.c \
 	lib/proc/proc.c lib/proc/snapshot.c lib/proc/state.c \
@@ -100,7 +101,7 @@ PROGRAMS = \
 	host-mux proc-spawn proc-boot proc-reap proc-stat \
 	msg-send msg-call msg-recv
 DRIVERS = \
-	actor addr channel child clients cross destroy envelope flow forged garbage handle id \
+	actor addr beside channel child clients cross destroy envelope flow forged garbage handle id \
 	json lane limits link linked local loop managed manager mutate ordered orphans outlive \
 	output proxy reader reap record registry resume route runner seed settled signal \
 	socket spawn states status supervise sys terminal text timer tree

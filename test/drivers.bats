@@ -137,6 +137,10 @@ drive() {
 	drive manager
 }
 
+@test "beside: procs that share an address" {
+	drive beside
+}
+
 @test "local: procs in this process, born, watched and ended" {
 	drive local
 }

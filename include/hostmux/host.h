@@ -78,6 +78,7 @@ struct hm_handle *hm_host_start(struct hm_host *host,
 /*
  * The same, and waits, in turns of the loop, until it is Ready: also NULL with
  * the errors of hm_ready_ensure, after ready_timeout ms at most (0: for ever).
+ * (The host is not to be freed from inside those turns.)
  * After any of them the name is free and no process is left, as far as the
  * manager can end one.
  */

@@ -116,12 +116,14 @@ struct hm_local_config {
 	/*
 	 * Spawns the actors of proc, as main does of a program that boots; one
 	 * named "agent" is its agent, without one it gets that of every proc.
-	 * 0, or -1 with err.  NULL: there are none.
+	 * It may call hm_proc_on_stop, to end by hm_proc_stop when the agent is
+	 * told to, and turns no loop.  0, or -1 with err.  NULL: there are no
+	 * actors but the agent.
 	 */
 	int (*begin)(void *arg, struct hm_proc *proc,
 	    const struct hm_spawn *spawn, struct hm_error *err);
 	void *arg;
-	uint64_t timeout; /* ms of grace when its agent is told to stop */
+	uint64_t timeout; /* ms of grace when the agent is told to stop */
 };
 
 /*

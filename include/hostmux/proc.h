@@ -76,7 +76,8 @@ struct hm_proc *hm_proc_configured(struct hm_loop *loop, const struct hm_id *id,
  * A further proc where proc is (a host's own, a direct or a local one), behind
  * the same address and on the same loop; freed before that one.  Messages
  * between them are not copied.  NULL with kind EXISTS ("proc 'NAME' already
- * exists") or INVALID, or ENOMEM.
+ * exists") or INVALID (the name; proc is attached or booted, and the address
+ * its host's), or ENOMEM.
  */
 struct hm_proc *hm_proc_beside(
     struct hm_proc *proc, const char *name, struct hm_error *err);

@@ -55,6 +55,7 @@ local_end(struct local *l)
 {
 	struct hm_status next = l->base.status;
 
+	l->stopped = true; /* what its actors do at their end begins nothing */
 	hm_proc_free(l->proc);
 	l->proc = NULL;
 	next.state = HM_STOPPED;
@@ -236,7 +237,6 @@ enter(struct local_manager *m, struct local *l, const struct hm_spawn *spawn,
 	hm_actor_get_id(agent, &id);
 	(void)hm_id_print(&id, ready.agent, sizeof ready.agent);
 	(void)handle_change(&l->base, &ready);
-	hm_proc_on_stop(l->proc, on_stop, l);
 	proc_on_halt(l->proc, on_halt, l);
 	return &l->base;
 }
@@ -273,8 +273,14 @@ local_spawn(struct hm_manager *manager, const struct hm_spawn *spawn,
 		(void)hm_fail_kind(err, HM_ERR_CONFIGURE, ENOMEM, "no memory");
 		return NULL;
 	}
+	l->base.manager = manager;
 	l->proc = make_proc(spawn, err);
-	agent = l->proc == NULL ? NULL : bring_up(m, l->proc, spawn, err);
+	if (l->proc == NULL) {
+		free(l);
+		return NULL;
+	}
+	hm_proc_on_stop(l->proc, on_stop, l); /* begin may want it itself */
+	agent = bring_up(m, l->proc, spawn, err);
 	if (agent != NULL)
 		return enter(m, l, spawn, agent);
 	hm_proc_free(l->proc);

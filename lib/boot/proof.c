@@ -48,7 +48,7 @@ int
 hm_ready_ensure(struct hm_ready *ready, struct hm_handle *handle,
     uint64_t timeout, struct hm_error *err)
 {
-	struct hm_error why;
+	struct hm_error why = {HM_ERR_OTHER, 0, ""};
 	int done;
 
 	handle_hold(handle); /* its owner may forget it meanwhile */

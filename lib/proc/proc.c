@@ -1,6 +1,6 @@
 /*
- * Procs: made on a router of their own (attached to a host, direct, local) or
- * on the host's, run, and ended in order.
+ * Procs: made on a router of their own (attached to a host, direct, local,
+ * configured), run, and ended in order.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,9 +14,6 @@
 #define ATTACH_MS 5000
 #define LEAVE_MS 1000
 #define REDIAL_MS 200
-/* A host puts messages for its own procs together in its own memory; control
- * needs no more than this. */
-#define ON_ROUTER_MAX ((uint64_t)256 * 1024)
 
 int
 hm_host_default(
@@ -83,7 +80,7 @@ on_lost(void *arg, const char *why)
 		lost_for_good(proc, "no memory");
 }
 
-static void
+void
 proc_init(
     struct hm_proc *proc, struct hm_loop *loop, const struct hm_limits *limits)
 {
@@ -130,8 +127,7 @@ proc_new(
 	return proc;
 }
 
-/* The proc is known as name behind addr from now on. */
-static int
+int
 proc_enter(
     struct hm_proc *proc, const char *addr, const char *name, const char *host)
 {
@@ -336,50 +332,6 @@ hm_proc_sender(struct hm_proc *proc)
 	}
 	proc->gate = gate;
 	return &gate->sender;
-}
-
-/* max: the largest payload for its actors, 0: the node's. */
-static struct hm_proc *
-on_router(struct hm_router *router, const char *name, uint64_t max,
-    struct hm_error *err)
-{
-	struct hm_proc *proc = calloc(1, sizeof *proc);
-
-	if (proc == NULL) {
-		(void)hm_fail(err, ENOMEM, "no memory");
-		return NULL;
-	}
-	proc_init(proc, router_loop(router), router_limits(router));
-	proc->router = router;
-	proc->local.max = max;
-	proc->attach_state = 1;
-	if (proc_enter(proc, "", name, router_id(router)) == 0)
-		return proc;
-	if (errno == EEXIST)
-		(void)hm_fail_kind(err, HM_ERR_EXISTS, EEXIST,
-		    "proc '%s' already exists", name);
-	else
-		(void)hm_fail(
-		    err, errno, "proc '%s': %s", name, strerror(errno));
-	free(proc);
-	return NULL;
-}
-
-struct hm_proc *
-hm_proc_on_router(
-    struct hm_router *router, const char *name, struct hm_error *err)
-{
-	return on_router(router, name, ON_ROUTER_MAX, err);
-}
-
-struct hm_proc *
-hm_proc_beside(struct hm_proc *proc, const char *name, struct hm_error *err)
-{
-	if (hm_name_valid(name, strlen(name)))
-		return on_router(proc->router, name, 0, err);
-	(void)hm_fail_kind(
-	    err, HM_ERR_INVALID, EINVAL, "name '%.64s': bad name", name);
-	return NULL;
 }
 
 int

@@ -284,7 +284,15 @@ void snapshots_fini(struct hm_proc *proc);
 /* system.c: a message to the introspect or the signal port. */
 void system_handle(struct hm_proc *proc, struct hm_envelope *env);
 
-/* proc.c: hm_loop_turn, while which proc is not freed. */
+/* proc.c */
+/* limits NULL: defaults. */
+void proc_init(
+    struct hm_proc *proc, struct hm_loop *loop, const struct hm_limits *limits);
+/* It is known as name behind addr ("": all of its router's) from now on, in ids
+ * as host's.  -1 with errno. */
+int proc_enter(
+    struct hm_proc *proc, const char *addr, const char *name, const char *host);
+/* hm_loop_turn, while which proc is not freed. */
 int proc_turn(struct hm_proc *proc, int ms);
 
 /* lookup.c */

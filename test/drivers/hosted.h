@@ -62,12 +62,21 @@ again(char *argv[3], const char *how)
 
 /* --- this one */
 
+static inline void
+on_own_stop(void *arg, const char *reason)
+{
+	(void)reason;
+	hm_proc_stop(arg, 5);
+}
+
+/* arg "own": what its agent is told is the proc's own matter. */
 static inline int
 begin_main(void *arg, struct hm_proc *proc, const struct hm_spawn *spawn,
     struct hm_error *why)
 {
 	(void)arg;
-	(void)spawn;
+	if (spawn->arg != NULL && strcmp(spawn->arg, "own") == 0)
+		hm_proc_on_stop(proc, on_own_stop, proc);
 	return hm_proc_spawn(proc, "main", answer, NULL, why) == NULL ? -1 : 0;
 }
 

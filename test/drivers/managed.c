@@ -213,6 +213,7 @@ static void
 test_ends(void)
 {
 	struct hm_handle *l, *p;
+	struct hm_spawn how = {.in = -1};
 	struct hm_id agent;
 	struct hm_actor *client;
 
@@ -238,6 +239,12 @@ test_ends(void)
 	client = instance(hm_host_local_proc(host), "c");
 	answers(client, &agent, "stop", "{\"ok\":true}");
 	ends_as(l, "Stopped(exit=0)");
+	/* One that has its own way to stop. */
+	how.arg = (void *)"own";
+	l = spawned(local, "own", &how);
+	agent = agent_of(l);
+	answers(client, &agent, "stop", "{\"ok\":true}");
+	ends_as(l, "Stopped(exit=5)");
 	hm_actor_free(client);
 }
 
