@@ -24,6 +24,8 @@ take(struct hm_actor *self, struct hm_envelope *msg)
 		CHECK(hm_handle_kill(killed, "now", &err) == 0);
 		CHECK(hm_handle_wait(killed, HM_UNTIL_END, 100, &err) == -1);
 		CHECK(err.code == ETIMEDOUT && hm_handle_proc(killed) != NULL);
+		CHECK(hm_handle_wait(killed, HM_UNTIL_END, 0, &err) == -1);
+		CHECK(err.code == EIO); /* in 5 s: not for ever */
 	}
 	return HM_TAKEN;
 }
@@ -202,7 +204,6 @@ test_births(void)
 	char text[HM_ID_TEXT];
 
 	set_up();
-	CHECK(hm_manager_transport(manager) == HM_TRANSPORT_LOCAL);
 	CHECK(!hm_manager_busy(manager));
 	one = spawned("one", "plain");
 	status = hm_handle_status(one);
@@ -426,6 +427,7 @@ test_in_use(void)
 	killed = spawned("w", "plain");
 	weak = hm_proc_weak(hm_handle_proc(killed));
 	tell("w", "kill");
+	CHECK(hm_handle_wait(killed, HM_UNTIL_END, 0, &err) == -1);
 	CHECK(ended_as(killed, "Stopped(exit=0)"));
 	CHECK(handled == 1 && hm_weak_proc(weak) == NULL);
 	CHECK(hm_handle_destroyed(killed)->nleft == 2);

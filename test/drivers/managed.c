@@ -2,7 +2,11 @@
  * A host that spawns: procs in this process and others side by side, births
  * that fail, ends that are asked for in every way, and what is left of them.
  */
+#include "host/host_private.h"
+
 #include "hosted.h"
+
+#define PATH_SIZE 4096
 
 static struct hm_manager *local, *process;
 static char *argv_boots[3];
@@ -248,6 +252,26 @@ test_ends(void)
 	hm_actor_free(client);
 }
 
+/* A proc that has lost its link is reached by nothing, and is ended. */
+static void
+test_cut(void)
+{
+	char boot[PATH_SIZE];
+	char *argv[] = {boot, (char *)"sleep", (char *)"600", NULL};
+	struct hm_spawn how = {.argv = argv, .in = -1, .ready_timeout = 5000};
+	struct hm_handle *p;
+
+	(void)snprintf(boot, sizeof boot, "%.*s../bin/proc-boot",
+	    (int)(strrchr(self, '/') - self + 1), self);
+	serve_both();
+	p = spawned(process, "p", &how);
+	router_unbind(host->router, "p", "cut off");
+	ends_as(p, "Killed(sig=15)");
+	CHECK(hm_handle_status(p)->asked);
+	CHECK(strstr(hm_handle_status(p)->reason, "cut off") != NULL);
+	CHECK(is_shown("p", "spawned", "Killed"));
+}
+
 static unsigned ended, failed;
 
 static void
@@ -324,6 +348,7 @@ main(int argc, char **argv)
 	one(test_terminate_children);
 	one(test_terminate_proc);
 	one(test_ends);
+	one(test_cut);
 	one(test_shutdown);
 	one(test_scripted);
 	/* Freeing it kills what it still has. */
