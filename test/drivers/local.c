@@ -299,6 +299,7 @@ test_deadline(void)
 	handle = spawned("w", "stubborn");
 	start = hm_loop_now(hm_proc_loop(proc));
 	CHECK(hm_handle_terminate(handle, 60000, "long", &err) == 0);
+	UNTIL(hm_proc_actor(hm_handle_proc(handle), "agent") == NULL);
 	CHECK(hm_handle_terminate(handle, 100, "short", &err) == 0);
 	CHECK(ended_as(handle, "Stopped(exit=0)"));
 	CHECK(hm_loop_now(hm_proc_loop(proc)) - start >= 95 && cleaned == 1);
@@ -365,7 +366,7 @@ test_terminate_proc(void)
 	states.forget = true;
 	hm_handle_await(handle, &states.waiter);
 	CHECK(hm_manager_terminate_proc(
-		  manager, &id, 50, "done", &done, &err) == 0);
+		  manager, &id, 1000, "done", &done, &err) == 0);
 	CHECK(done.nstopped == 1 && done.nleft == 1);
 	CHECK(strcmp(done.stopped[0].actor, "agent") == 0);
 	CHECK(strcmp(done.left[0].actor, "main") == 0);
