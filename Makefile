@@ -63,7 +63,8 @@ LIB = \
 	lib/route/home.c lib/route/limits.c lib/route/names.c \
 	lib/route/outgoing.c lib/route/passage.c lib/route/peer.c \
 	lib/route/progress.c \
-	lib/route/resume.c lib/route/router.c lib/route/way.c \
+	lib/route/resume.c lib/route/router.c lib/route/store.c \
+	lib/route/turn.c lib/route/way.c \
 	lib/proc/actor.c lib/proc/agent.c lib/proc/beside.c lib/proc/call.c \
 	lib/proc/client.c \
 	lib/proc/destroy.c lib/proc/end.c lib/proc/lookup.c lib/proc/mail.c \
@@ -101,10 +102,12 @@ PROGRAMS = \
 	host-mux proc-spawn proc-boot proc-reap proc-stat \
 	msg-send msg-call msg-recv
 DRIVERS = \
-	actor addr beside channel child clients cross destroy envelope flow forged garbage handle id \
-	json lane limits link linked local loop managed manager mutate ordered orphans outlive \
-	output proxy reader reap record registry resume route runner seed settled signal \
-	socket spawn states status supervise sys terminal text timer tree
+	actor addr beside channel child clients cross destroy embed envelope \
+	error flow forged garbage handle handles id json lane limits link \
+	linked local loop mailbox managed manager mutate net ordered orphans \
+	outlive output proxy reader reap record registry resume route runner \
+	seed settled signal socket spawn states status supervise sys terminal \
+	text timer tree watched
 FUZZERS = control envelope json link name pair record
 # With bench.c, which they have in common.
 BENCHES = actors bare booted filter keeper load payload redis relay

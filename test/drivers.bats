@@ -41,6 +41,10 @@ drive() {
 	drive text
 }
 
+@test "error: kinds, sentences, exit statuses" {
+	drive error
+}
+
 @test "json: the reader and the writer" {
 	drive json
 }
@@ -81,6 +85,10 @@ drive() {
 	drive lane
 }
 
+@test "net: who is not there yet, what is too large, who takes nothing" {
+	drive net
+}
+
 @test "resume: a TCP link that breaks again and again" {
 	drive resume
 }
@@ -119,6 +127,14 @@ drive() {
 
 @test "output: what procs print, kept and passed on" {
 	drive output
+}
+
+@test "embed: a host, its own procs and bound names, by the public headers" {
+	drive embed
+}
+
+@test "handles: procs started, bound, asked and ended, by the public headers" {
+	drive handles
 }
 
 @test "spawn: a child loses no signal" {
@@ -179,4 +195,12 @@ drive() {
 
 @test "clients: driven by their callers, and receivers" {
 	drive clients
+}
+
+@test "watched: what is told of actors, and to whom" {
+	drive watched
+}
+
+@test "mailbox: what is taken at which port, and what comes back" {
+	drive mailbox
 }

@@ -107,6 +107,129 @@ examples() {
 	done < <(grep -oE '"[A-Z]+_[A-Z_]+"' "$ROOT/lib/route/limits.c" | tr -d '"')
 }
 
+# The functions of the public headers; the type of one is none.
+functions() {
+	grep -hv '^typedef' "$ROOT"/include/hostmux/*.h |
+	    grep -oE '\bhm_[a-z0-9_]+\(' | tr -d '(' | sort -u
+}
+
+@test "hostmux(3) has every public function, and no other" {
+	functions >declared
+	[ "$(wc -l <declared)" -gt 200 ]
+	# What only a program shows is explained by nobody.
+	grep '^\.' "$ROOT/doc/hostmux.3" | grep -oE 'Fn hm_[a-z0-9_]+' |
+	    cut -d' ' -f2 | sort -u >explained
+	is "$(comm -3 declared explained)" ""
+}
+
+@test "every public function is called by a driver or an example" {
+	local name unused=
+
+	functions >declared
+	# Not in a comment.
+	cat "$ROOT"/test/drivers/*.[ch] "$ROOT"/doc/examples/*.c* |
+	    sed -e 's|/\*.*\*/||g' -e '\|/\*|,\|\*/|d' >code
+	while read -r name; do
+		grep -qw "$name" code || unused="$unused $name"
+	done <declared
+	is "$unused" ""
+}
+
+# is_test "FILE: NAME": a function of that driver, or the beginning of the name
+# of a test.
+is_test() {
+	local file=$ROOT/test/${1%%: *} name=${1#*: }
+
+	case $file in
+	*.bats) grep -qF "@test \"$name" "$file" ;;
+	*) grep -q "^$name(" "$ROOT/test/drivers/${1%%: *}.c" ;;
+	esac
+}
+
+@test "README: where each of the original's tests is, or why it is not here" {
+	local upstream here first none='' rows=0
+
+	while IFS= read -r line; do
+		upstream=${line:4:40} here=${line:44}
+		# A row, one more test of it, or the rest of its reason.
+		[[ $upstream != *[^\ ]* ]] || { rows=$((rows + 1)) none=''; }
+		first=${here%%: *}
+		[ "$first" != none ] || none=1
+		[ -n "$none" ] || is_test "$here" ||
+		    { echo "# not a test: $here"; return 1; }
+	done < <(sed -n '/^What the original tests/,$p' "$ROOT/test/README" |
+	    grep '^    ')
+	[ "$rows" -gt 90 ]
+}
+
+# is_page "PAGE[ SECTION]": a manual page, and how a section of it begins.
+is_page() {
+	local page=$ROOT/doc/${1%% *} section=${1#"${1%% *}"}
+
+	[ -e "$page" ] && grep -qE "^\.S[hs]$section" "$page"
+}
+
+# is_here NAME: in the library or its headers, or a program.
+is_here() {
+	grep -qxF -- "$1" words || [ -e "$ROOT/bin/$1.c" ]
+}
+
+# once CHECK NAME: that check of that name, if it was not made yet.
+once() {
+	[ -z "${seen["$*"]:-}" ] || return 0
+	"$@" || { echo "# not there: $2 ($1)"; return 1; }
+	seen["$*"]=1
+}
+
+@test "SEEDS: what is named there is there, and each row has all of it" {
+	local line here page test name rows=0
+	local row='' cells='here page test' # of the row, and what it has
+	local -A seen
+
+	cat "$ROOT"/include/hostmux/*.h "$ROOT"/lib/*/*.[ch] |
+	    grep -oE '[A-Za-z0-9_]+' | sort -u >words
+	while IFS= read -r line; do
+		if [[ $line =~ ^\ ?[^\ ] || $line =~ ^\ \ [^\ ] ]]; then
+			[ "$cells" = 'here page test' ] ||
+			    { echo "# $row: has only $cells"; return 1; }
+			row=$line cells=
+			[[ $line == '  '* ]] || cells='here page test'
+			rows=$((rows + 1))
+		fi
+		[[ $line == '  '* ]] || continue
+		# A name that is longer than its column has a line of its own.
+		[[ ${line:26:1} == [\ ] ]] || continue
+		here=${line:27:27} page=${line:55:21} test=${line:77}
+		if [[ $here == none:* ]]; then
+			cells='here page test'
+			row=none
+		fi
+		[ "$row" != none ] || continue
+		for name in ${here//,/ }; do
+			case $name in
+			struct | enum) continue ;;
+			esac
+			once is_here "$name"
+			[[ $cells == here* ]] || cells=here
+		done
+		page=${page%"${page##*[! ]}"}
+		if [ -n "$page" ]; then
+			once is_page "$page"
+			[[ $cells == here\ page* ]] || cells="$cells page"
+		fi
+		if [ -n "$test" ]; then
+			once is_test "$test"
+			[[ $cells == *test ]] || cells="$cells test"
+		fi
+	done <"$ROOT/doc/SEEDS"
+	is "$row: $cells" "$row: here page test"
+	[ "$rows" -gt 300 ]
+	# Also in reasons.
+	while read -r name; do
+		once is_here "$name"
+	done < <(grep -oE '\b(hm|HM)_[A-Za-z0-9_]+' "$ROOT/doc/SEEDS" | sort -u)
+}
+
 @test "the client of the protocol page attaches, receives, answers, asks" {
 	local client=$ROOT/doc/examples/client.py path
 

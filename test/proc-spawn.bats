@@ -270,6 +270,21 @@ load helper
 	    try 0 proc-spawn -t 20 w1 sh -c 'sleep 1; exec proc-boot sleep 600'
 }
 
+runs() {
+	proc-stat "$1" | grep -q Running
+}
+
+@test "no limit: HOST_SPAWN_READY_TIMEOUT=0 waits" {
+	start_host
+	HYPERACTOR_HOST_SPAWN_READY_TIMEOUT=0 \
+	    background s proc-spawn late sh -c \
+	    'until [ -e go ]; do sleep 0.05; done; exec proc-boot sleep 600'
+	wait_for 10 runs late
+	: >go
+	ends 0 "$PID"
+	is "$(cut -f1 s.out)" "$ID,late"
+}
+
 @test "a proc that called back counts as spawned, although it ended" {
 	start_host
 	try 0 proc-spawn -n 20 q proc-boot true

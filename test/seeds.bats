@@ -46,7 +46,7 @@ seed() {
 	seed host_spawn_fails_if_ready_but_missing_agent
 }
 
-@test "with the programs: test_basic: procs and the system proc talk to each other" {
+@test "test_basic: procs and the system proc talk to each other" {
 	start_host
 	try 0 proc-spawn proc1 proc-boot --exec sh -c 'msg-call proc2 "$(cat)"'
 	is "$(cut -f1 <<<"$output")" "$ID,proc1"
@@ -64,7 +64,7 @@ seed() {
 	is "$output" "$ID,service,host_agent[0]"
 }
 
-@test "with the programs: test_process_proc_manager (1) to (5)" {
+@test "test_process_proc_manager (1) to (5)" {
 	local echo1 echo2
 
 	start_host

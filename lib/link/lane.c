@@ -1,11 +1,12 @@
 /*
- * Lanes: what waits for a destination that the peer holds.
+ * Lanes: what waits for a destination that the peer holds, or for its turn.
  *
  * A peer that has much parked for one destination says so (HOLD), and what is
  * for that one waits here from then on, in a queue of its own, while everything
  * else goes past it, until the peer says RESUME.  Its order does not change:
  * what was parked already moves into the lane, and at the end of the hold the
  * lane comes behind what is parked.
+ *   What of one source waits for its turn has a lane in the same way.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -27,8 +28,8 @@ find(struct link *link, struct hm_slice dest)
 {
 	struct lane **p = &link->lanes;
 
-	while (*p != NULL &&
-	       ((*p)->len != dest.n || memcmp((*p)->dest, dest.p, dest.n) != 0))
+	while (*p != NULL && ((*p)->of != NULL || (*p)->len != dest.n ||
+				 memcmp((*p)->dest, dest.p, dest.n) != 0))
 		p = &(*p)->next;
 	return p;
 }
@@ -106,18 +107,31 @@ part(struct link *link, struct lane *lane)
 	free(moving.begun.p);
 }
 
+static struct lane *
+lane_new(struct hm_slice dest)
+{
+	struct lane *lane = calloc(1, sizeof *lane + dest.n);
+
+	if (lane == NULL)
+		return NULL;
+	lane->len = (uint16_t)dest.n;
+	memcpy(lane->dest, dest.p, dest.n);
+	return lane;
+}
+
 int
 link_take_hold(struct link *link, struct hm_slice dest)
 {
-	struct lane *lane;
+	struct lane *lane = link_held(link, dest);
 
-	if (link->nlanes == LANES_MAX || link_held(link, dest) != NULL)
+	/* Said again: what is held moves where it is held for. */
+	if (lane != NULL)
+		lane->progress = 0;
+	if (lane != NULL || link->nlanes == LANES_MAX)
 		return 0;
-	lane = calloc(1, sizeof *lane + dest.n);
+	lane = lane_new(dest);
 	if (lane == NULL)
 		return -1;
-	lane->len = (uint16_t)dest.n;
-	memcpy(lane->dest, dest.p, dest.n);
 	link_hold(link);
 	link_unpump(link);
 	part(link, lane);
@@ -128,15 +142,29 @@ link_take_hold(struct link *link, struct hm_slice dest)
 	return 0;
 }
 
+/* What waited comes behind what is parked, or what else is held of it. */
 static void
 open_lane(struct link *link, struct lane **p)
 {
 	struct lane *lane = *p;
 
 	*p = lane->next;
-	link->nlanes--;
-	queue_append(&link->park, &lane->park);
+	if (lane->of == NULL)
+		link->nlanes--;
+	queue_append(link_queue(link, lane_dest(lane)), &lane->park);
+	if (lane->of != NULL)
+		source_drop(lane->of);
 	free(lane);
+}
+
+/* The lane at *p ends in the middle of a session. */
+static void
+end_lane(struct link *link, struct lane **p)
+{
+	/* The beginning of a message may have been aborted outside of it. */
+	if (link->aborted)
+		link_drop_settled(link, &(*p)->park);
+	open_lane(link, p);
 }
 
 void
@@ -146,14 +174,49 @@ link_take_resume(struct link *link, struct hm_slice dest)
 
 	if (*p == NULL)
 		return;
-	/* The beginning of a message may have been aborted outside of it. */
-	if (link->aborted)
-		link_drop_settled(link, &(*p)->park);
-	open_lane(link, p);
+	end_lane(link, p);
 	link->moved++;
 	link->ops->due(link, true);
 	if (link->ops->resumed != NULL)
 		link->ops->resumed(link);
+}
+
+int
+link_wait(struct link *link, struct hm_source *source, struct hm_slice dest,
+    uint64_t turn)
+{
+	struct lane **p = &link->lanes, *lane = lane_new(dest);
+
+	if (lane == NULL)
+		return -1;
+	lane->of = source;
+	source_hold(source);
+	lane->turn = turn;
+	while (*p != NULL)
+		p = &(*p)->next;
+	*p = lane;
+	return 0;
+}
+
+struct queue *
+link_wait_queue(struct link *link, const struct hm_source *source)
+{
+	struct lane *lane = link->lanes;
+
+	while (lane->of != source)
+		lane = lane->next;
+	return &lane->park;
+}
+
+void
+link_go(struct link *link, struct lane *lane)
+{
+	struct lane **p = &link->lanes;
+
+	while (*p != lane)
+		p = &(*p)->next;
+	end_lane(link, p);
+	link->ops->due(link, true);
 }
 
 void

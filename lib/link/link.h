@@ -72,9 +72,12 @@ struct link_ops {
 	void (*resumed)(struct link *link);
 };
 
-/* A destination that the peer holds, and what waits for it. */
+/* What waits for a destination: all of it, since the peer holds that, or what
+ * comes from one source, for a turn that its owner sees to. */
 struct lane {
 	struct lane *next;
+	struct hm_source *of; /* a reference; NULL: the peer holds it */
+	uint64_t turn;	      /* length of the message that waits for it */
 	struct queue park;
 	uint64_t progress; /* the router's: when it moved last */
 	uint16_t len;
@@ -96,8 +99,8 @@ struct link {
 
 	struct queue park, out; /* out.head … are written or being written */
 	struct run *unsent;	/* first of out with bytes to write */
-	struct lane *lanes;	/* of destinations that the peer holds */
-	size_t nlanes;
+	struct lane *lanes;
+	size_t nlanes;	      /* of these, those that the peer holds */
 	uint64_t credit;      /* DATA we may send */
 	uint64_t max_message; /* largest payload the peer takes */
 	uint64_t next_number; /* of the next message */
@@ -178,6 +181,22 @@ void link_return_parked(struct link *link, struct queue *queue, unsigned mask,
 struct lane *link_held(struct link *link, struct hm_slice dest);
 /* What waits in lanes. */
 uint64_t link_lanes_bytes(const struct link *link);
+static inline struct hm_slice
+lane_dest(const struct lane *lane)
+{
+	struct hm_slice dest = {(const char *)lane->dest, lane->len};
+
+	return dest;
+}
+/* What comes from source for dest waits from now on, in a lane behind all the
+ * others; turn is for the caller.  -1 ENOMEM. */
+int link_wait(struct link *link, struct hm_source *source, struct hm_slice dest,
+    uint64_t turn);
+/* Where that is parked, while it waits. */
+struct queue *link_wait_queue(
+    struct link *link, const struct hm_source *source);
+/* It waits no more; lane is gone. */
+void link_go(struct link *link, struct lane *lane);
 /* HOLD and RESUME have come.  -1 ENOMEM. */
 int link_take_hold(struct link *link, struct hm_slice dest);
 void link_take_resume(struct link *link, struct hm_slice dest);

@@ -67,7 +67,7 @@ greeted(struct conn *conn, const struct hm_hello *hello, struct hm_error *err)
 		return hm_fail(err, EPROTO, "peer greets with a bad name");
 	snprintf(name, sizeof name, "%.*s", (int)hello->name.n, hello->name.p);
 	snprintf(id, sizeof id, "%.*s", (int)hello->addr.n, hello->addr.p);
-	if (peer->kind == PEER_HOST) {
+	if (peer->kind == PEER_HOST || peer->dials) {
 		/* What it is called is what it may send as. */
 		if (conn->transport == HM_TRANSPORT_TCP &&
 		    (strncmp(id, "tcp:", 4) != 0 ||

@@ -17,26 +17,6 @@
 #define SHARE 4
 #define LOW 16
 
-struct flow {
-	struct hm_source source; /* first */
-	struct flow *next;	 /* of its bucket */
-	struct flow *heavy_next;
-	struct peer *from; /* holds a reference of its link */
-	struct peer *to;   /* NULL: gone */
-	uint64_t parked;   /* credit of from's that waits */
-	bool held, heavy;
-	uint16_t len;
-	unsigned char dest[]; /* as in a head */
-};
-
-static struct hm_slice
-dest_of(const struct flow *flow)
-{
-	struct hm_slice dest = {(const char *)flow->dest, flow->len};
-
-	return dest;
-}
-
 static struct flow **
 bucket(const struct hm_router *router, const struct peer *from,
     struct hm_slice dest)
@@ -60,8 +40,11 @@ flow_settle(struct hm_source *source, uint64_t first, uint32_t n,
 	struct flow *flow = (struct flow *)source;
 	struct link *link = &flow->from->link;
 
-	if (flow->to != NULL)
-		lane_moved(flow->to, dest_of(flow));
+	if (flow->to != NULL) {
+		lane_moved(flow->to, flow_dest(flow));
+		if (flow->to->turns != NULL)
+			peer_due(flow->to, true);
+	}
 	link->source.settle(&link->source, first, n, how);
 }
 
@@ -70,7 +53,7 @@ release(struct flow *flow)
 {
 	struct link *link = &flow->from->link;
 
-	if (!link->dead && link_say_hold(link, false, dest_of(flow)) == -1)
+	if (!link->dead && link_say_hold(link, false, flow_dest(flow)) == -1)
 		return; /* with the next that is freed */
 	flow->held = false;
 	link->held -= flow->parked;
@@ -95,7 +78,8 @@ static void
 flow_unused(struct hm_source *source)
 {
 	struct flow *flow = (struct flow *)source;
-	struct flow **p = bucket(flow->from->router, flow->from, dest_of(flow));
+	struct flow **p =
+	    bucket(flow->from->router, flow->from, flow_dest(flow));
 
 	while (*p != flow)
 		p = &(*p)->next;
@@ -134,18 +118,14 @@ flow_get(struct peer *from, struct peer *to, struct hm_slice dest)
 	return flow;
 }
 
-struct hm_source *
-flow_source(struct flow *flow)
-{
-	return &flow->source;
-}
-
 struct queue *
 flow_queue(const struct flow *flow, struct peer *to)
 {
 	if (to->link.lanes == NULL)
 		return &to->link.park;
-	return link_queue(&to->link, dest_of(flow));
+	if (flow->waits == to)
+		return link_wait_queue(&to->link, &flow->source);
+	return link_queue(&to->link, flow_dest(flow));
 }
 
 void
@@ -180,7 +160,7 @@ flows_weigh(struct hm_router *router)
 		if (!link->dead && !flow->held && flow->to != NULL &&
 		    !link_idle(&flow->to->link) &&
 		    flow->parked > link_share(link) / SHARE &&
-		    link_say_hold(link, true, dest_of(flow)) == 0) {
+		    link_say_hold(link, true, flow_dest(flow)) == 0) {
 			flow->held = true;
 			link->held += flow->parked;
 			/* Its window may grow now. */
@@ -200,6 +180,18 @@ flows_to_end(struct hm_router *router, const struct peer *to)
 		for (flow = router->flows[i]; flow != NULL; flow = flow->next) {
 			if (flow->to == to)
 				flow->to = NULL;
+			if (flow->waits == to)
+				flow->waits = NULL;
 		}
 	}
+}
+
+void
+flow_hold_again(struct flow *flow)
+{
+	struct link *link = &flow->from->link;
+
+	/* Without memory it is said with the next tick. */
+	if (flow->held && !link->dead)
+		(void)link_say_hold(link, true, flow_dest(flow));
 }

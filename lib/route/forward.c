@@ -17,8 +17,6 @@
 
 /* Messages whose pieces come in turns over one link at the same time. */
 #define PASSAGES_MAX 1024u
-/* So many of the largest are put together at the same time. */
-#define UNFINISHED 4u
 /* A lasting message (a wait) up to this size costs as little as any can. */
 #define LASTING_SMALL 1024u
 
@@ -109,19 +107,26 @@ find_way(struct peer *from, const struct hm_head *head, struct peer **peer,
 
 /* A whole message for a local proc: delivered, with what it holds. */
 static void
-deliver(struct peer *from, struct router_local *local, struct hm_envelope *env,
-    uint64_t number, uint32_t cost)
+deliver(struct peer *from, struct passage *passage, uint32_t cost)
 {
-	env->source = &from->link.source;
-	env->number = number;
+	struct hm_envelope *env = passage->env;
+
+	env->number = passage->number;
 	env->cost = cost;
-	source_hold(env->source);
+	if (passage->store != NULL) {
+		env->source = &passage->store->source;
+		store_end(passage);
+	} else {
+		env->source = &from->link.source;
+		source_hold(env->source);
+	}
+	passage->env = NULL;
 	/* What is kept long, and small, leaves others nearly all the credit. */
 	if (hm_envelope_flags(env) & HM_ENV_LASTING && cost <= LASTING_SMALL) {
 		link_freed(&from->link, cost - LINK_RECORD_COST);
 		env->cost = LINK_RECORD_COST;
 	}
-	local->deliver(local, env);
+	passage->local->deliver(passage->local, env);
 }
 
 /* One piece of a message goes its way. */
@@ -139,9 +144,8 @@ pass(struct peer *from, struct passage *passage, const struct hm_record *rec,
 	/* It has timed out here, or was refused there: the rest is dropped. */
 	if (to != NULL && (rec->flags & HM_DATA_FIRST) == 0 &&
 	    !ledger_has(&to->link.ledger, passage->out)) {
-		link_abort(&to->link, flow_queue(passage->flow, to),
-		    passage->out, &gone);
-		passage->to = to = NULL;
+		passage_stop(passage, &gone);
+		to = NULL;
 	}
 	if (to != NULL) {
 		if (link_park(&to->link, flow_queue(passage->flow, to),
@@ -158,25 +162,70 @@ pass(struct peer *from, struct passage *passage, const struct hm_record *rec,
 	}
 	if (passage_collect(passage, p + skip, len - skip) == -1)
 		return -1;
-	passage->moved = hm_loop_now(from->router->loop);
 	if (!last) {
-		link_freed(&from->link, cost);
+		store_piece(passage->store, cost);
 		return 0;
 	}
-	deliver(from, passage->local, passage->env, passage->number, cost);
-	passage->env = NULL;
+	deliver(from, passage, cost);
 	return 0;
 }
 
-/* It takes memory until it is whole; the tick sees to that. */
-static void
-count_unfinished(struct peer *from, struct passage *passage, uint64_t len)
+/* A message for a local proc: it takes memory until it is whole, and the tick
+ * sees to that. */
+static int
+begin_here(struct peer *from, struct passage *passage,
+    const struct hm_head *head, const unsigned char *p, bool whole,
+    struct hm_error *err)
 {
-	struct hm_router *router = from->router;
-
-	passage->whole = len;
-	router->unfinished += len;
+	if (whole)
+		passage->room = (size_t)head->payload_len;
+	passage->env = hm_envelope_with_room(p, head->len, passage->room);
+	if (passage->env == NULL)
+		return hm_fail(err, ENOMEM, "no memory");
+	if (whole)
+		return 0;
+	if (store_begin(passage) == -1) {
+		settle_back(from, passage->number, HM_REFUSED,
+		    errno == EBUSY ? "too many large messages at the same time"
+				   : "no memory");
+		hm_envelope_free(passage->env);
+		passage->env = NULL;
+		return 0;
+	}
 	peer_waits(from);
+	return 0;
+}
+
+/* One that goes on to another peer. */
+static int
+begin_there(struct peer *from, struct passage *passage, struct peer *to,
+    const struct hm_head *head, unsigned char *p, bool whole,
+    struct hm_error *err)
+{
+	if (head->ttl == 0) {
+		settle_back(from, passage->number, HM_NOT_SENT, "TTL expired");
+		return 0;
+	}
+	p[HM_HEAD_TTL]--;
+	if (to->link.ledger.len >= from->router->limits.max_unsettled) {
+		settle_back(from, passage->number, HM_NOT_SENT,
+		    "too many messages are unsettled there");
+		return 0;
+	}
+	passage->flow = from->last->flow;
+	passage->out = link_begin(
+	    &to->link, flow_source(passage->flow), passage->number, whole);
+	if (passage->out == 0)
+		return hm_fail(err, ENOMEM, "no memory");
+	passage->to = to;
+	if (!whole) {
+		source_hold(flow_source(passage->flow));
+		turn_ask(passage->flow, to, passage->out, passage->whole);
+	}
+	if (head->flags & HM_ENV_NOW)
+		to->now = true;
+	to->msgs_in++;
+	return 0;
 }
 
 /* Decides where a message goes; what cannot go is settled and thrown away. */
@@ -194,11 +243,7 @@ begin(struct peer *from, struct passage *passage, const struct hm_head *head,
 		settle_back(from, passage->number, HM_NOT_SENT, err->text);
 		return 0;
 	}
-	most = from->router->limits.max_message;
-	if (to != NULL)
-		most = to->link.max_message;
-	else if (passage->local->max != 0)
-		most = passage->local->max;
+	most = to != NULL ? to->link.max_message : most_here(passage->local);
 	if (head->payload_len > most) {
 		(void)hm_fail(err, EMSGSIZE,
 		    "message of %" PRIu64
@@ -208,44 +253,9 @@ begin(struct peer *from, struct passage *passage, const struct hm_head *head,
 		return 0;
 	}
 	vouch(from, p);
-	if (to == NULL && !whole &&
-	    from->router->unfinished + head->payload_len > UNFINISHED * most) {
-		settle_back(from, passage->number, HM_REFUSED,
-		    "too many large messages at the same time");
-		return 0;
-	}
-	if (to == NULL) {
-		if (whole)
-			passage->room = (size_t)head->payload_len;
-		else
-			count_unfinished(from, passage, head->payload_len);
-		passage->env =
-		    hm_envelope_with_room(p, head->len, passage->room);
-		return passage->env == NULL ? hm_fail(err, ENOMEM, "no memory")
-					    : 0;
-	}
-	if (head->ttl == 0) {
-		settle_back(from, passage->number, HM_NOT_SENT, "TTL expired");
-		return 0;
-	}
-	p[HM_HEAD_TTL]--;
-	if (to->link.ledger.len >= from->router->limits.max_unsettled) {
-		settle_back(from, passage->number, HM_NOT_SENT,
-		    "too many messages are unsettled there");
-		return 0;
-	}
-	passage->flow = from->last->flow;
-	passage->out = link_begin(
-	    &to->link, flow_source(passage->flow), passage->number, whole);
-	if (passage->out == 0)
-		return hm_fail(err, ENOMEM, "no memory");
-	if (!whole)
-		source_hold(flow_source(passage->flow));
-	if (head->flags & HM_ENV_NOW)
-		to->now = true;
-	to->msgs_in++;
-	passage->to = to;
-	return 0;
+	if (to != NULL)
+		return begin_there(from, passage, to, head, p, whole, err);
+	return begin_here(from, passage, head, p, whole, err);
 }
 
 /* Most messages of a link go where the one before went. */
@@ -287,15 +297,12 @@ data_first(struct peer *from, const struct hm_record *rec, struct chunk *chunk,
 		if (from->npassages == PASSAGES_MAX)
 			return hm_fail(err, EPROTO,
 			    "more than %u unfinished messages", PASSAGES_MAX);
-		passage = calloc(1, sizeof *passage);
+		passage = passage_new(from);
 		if (passage == NULL)
 			return hm_fail(err, ENOMEM, "no memory");
-		passage->next = from->passages;
-		from->passages = passage;
-		from->npassages++;
 	}
 	passage->number = hm_get64(p + HM_RECORD_HEADER);
-	passage->missing = head.payload_len;
+	passage->missing = passage->whole = head.payload_len;
 	from->msgs_out++;
 	if (begin(from, passage, &head, p + HM_DATA_HEADER, whole, err) == -1)
 		return -1;
@@ -324,7 +331,7 @@ data_more(struct peer *from, const struct hm_record *rec, struct chunk *chunk,
 		return hm_fail(err, ENOMEM, "no memory");
 	passage->missing -= got;
 	if (last)
-		passage_end(from, passage);
+		passage_end(passage);
 	return 0;
 }
 
@@ -353,9 +360,8 @@ on_abort(struct link *link, uint64_t number)
 	if (passage->env != NULL)
 		link->coming--; /* settled by who sent it */
 	if (passage->to != NULL)
-		link_abort(&passage->to->link,
-		    flow_queue(passage->flow, passage->to), passage->out, &how);
-	passage_end(from, passage);
+		passage_stop(passage, &how);
+	passage_end(passage);
 }
 
 static void

@@ -154,6 +154,8 @@ home_settle(struct hm_source *source, uint64_t first, uint32_t n,
 	struct hm_envelope *env;
 	struct hm_head head;
 
+	if (peer->turns != NULL)
+		peer_due(peer, true);
 	for (; n > 0; n--, first++) {
 		env = take(peer->router, first);
 		if (env == NULL)

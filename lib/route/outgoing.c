@@ -148,9 +148,12 @@ send_piece(struct peer *peer, struct outgoing **p)
 	size_t len = env->payload_len - outgoing->sent;
 	bool whole = len <= HM_PIECE_MAX;
 
-	if (outgoing->out == 0)
+	if (outgoing->out == 0) {
 		outgoing->out =
 		    link_begin(&peer->link, &peer->home, env->number, whole);
+		if (outgoing->out != 0 && !whole)
+			turn_take(peer, env, outgoing->out);
+	}
 	if (outgoing->out == 0)
 		return -1;
 	if (len > HM_PIECE_MAX)
@@ -159,18 +162,34 @@ send_piece(struct peer *peer, struct outgoing **p)
 		return -1;
 	outgoing->sent += len;
 	peer->home_bytes -= len;
-	if (outgoing->sent == env->payload_len)
+	if (outgoing->sent == env->payload_len) {
+		turn_whole(peer, outgoing->out);
 		outgoing_free(peer, p);
+	}
 	return 0;
 }
 
-/* The next, from p on, that is not behind one of its flow, or held. */
+/* May a piece of it go, its destination not being held, its turn come? */
+static bool
+may_go(struct peer *peer, const struct outgoing *outgoing)
+{
+	const struct hm_envelope *env = outgoing->env;
+	struct hm_head head;
+
+	if (outgoing_queue(peer, env) != &peer->link.park)
+		return false;
+	if (outgoing->out != 0 || env->payload_len <= HM_PIECE_MAX)
+		return true;
+	hm_head_parse(&head, env->head, env->head_len);
+	return turn_has_come(peer, head.dest_proc, env->payload_len);
+}
+
+/* The next, from p on, that may go and is not behind one of its flow. */
 static struct outgoing **
 ready(struct peer *peer, struct outgoing **p)
 {
 	while (*p != NULL &&
-	       (must_wait(peer->outgoing, *p, (*p)->env) ||
-		   outgoing_queue(peer, (*p)->env) != &peer->link.park))
+	       (must_wait(peer->outgoing, *p, (*p)->env) || !may_go(peer, *p)))
 		p = &(*p)->next;
 	return p;
 }

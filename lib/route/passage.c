@@ -22,13 +22,29 @@ passage_find(struct peer *from, uint64_t number)
 	return passage;
 }
 
-/* What was put together of it is thrown away; the rest will be, too. */
-static void
-passage_drop(struct hm_router *router, struct passage *passage)
+struct passage *
+passage_new(struct peer *from)
 {
-	if (passage->local != NULL)
-		router->unfinished -= passage->whole;
-	passage->local = NULL;
+	struct passage *passage = calloc(1, sizeof *passage);
+
+	if (passage == NULL)
+		return NULL;
+	passage->from = from;
+	passage->next = from->passages;
+	from->passages = passage;
+	from->npassages++;
+	return passage;
+}
+
+void
+passage_drop(struct passage *passage)
+{
+	struct store *store = passage->store;
+
+	if (store != NULL) {
+		store_end(passage);
+		source_drop(&store->source);
+	}
 	hm_envelope_free(passage->env);
 	passage->env = NULL;
 }
@@ -36,50 +52,44 @@ passage_drop(struct hm_router *router, struct passage *passage)
 void
 passages_check(struct peer *peer, uint64_t now)
 {
-	struct hm_router *router = peer->router;
-	uint64_t timeout = router->limits.delivery_timeout;
+	uint64_t timeout = peer->router->limits.delivery_timeout;
 	struct passage *passage;
 
 	if (timeout == 0)
 		timeout = UNMOVED_MS;
 	for (passage = peer->passages; passage != NULL;
 	     passage = passage->next) {
-		if (passage->env == NULL || now - passage->moved < timeout)
+		if (passage->store == NULL ||
+		    !store_is_late(passage->store, now, timeout))
 			continue;
 		settle_back(peer, passage->number, HM_TIMED_OUT,
 		    "it came in part, and no further");
-		passage_drop(router, passage);
+		passage_drop(passage);
 	}
 }
 
 void
-passages_leave(struct hm_router *router, const struct router_local *local)
+passage_stop(struct passage *passage, const struct settlement *how)
 {
-	struct peer *peer;
-	struct passage *passage;
+	struct peer *to = passage->to;
 
-	for (peer = router->peers; peer != NULL; peer = peer->next) {
-		for (passage = peer->passages; passage != NULL;
-		     passage = passage->next) {
-			if (passage->local != local || passage->env == NULL)
-				continue;
-			settle_back(peer, passage->number, HM_NOT_SENT,
-			    "proc has ended");
-			passage_drop(router, passage);
-		}
-	}
+	passage->to = NULL;
+	link_abort(&to->link, flow_queue(passage->flow, to), passage->out, how);
+	turns_next(to);
 }
 
 void
-passage_end(struct peer *from, struct passage *passage)
+passage_end(struct passage *passage)
 {
-	struct passage **p = &from->passages;
+	struct passage **p = &passage->from->passages;
 
 	while (*p != passage)
 		p = &(*p)->next;
 	*p = passage->next;
-	from->npassages--;
-	passage_drop(from->router, passage);
+	passage->from->npassages--;
+	passage_drop(passage);
+	if (passage->to != NULL)
+		turn_whole(passage->to, passage->out);
 	if (passage->flow != NULL)
 		source_drop(flow_source(passage->flow));
 	free(passage);
@@ -109,10 +119,8 @@ passages_free(struct peer *peer)
 
 	while ((passage = peer->passages) != NULL) {
 		if (passage->to != NULL)
-			link_abort(&passage->to->link,
-			    flow_queue(passage->flow, passage->to),
-			    passage->out, &how);
-		passage_end(peer, passage);
+			passage_stop(passage, &how);
+		passage_end(passage);
 	}
 }
 

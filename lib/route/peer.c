@@ -190,6 +190,7 @@ peer_end(struct peer *peer, enum hm_outcome written, const char *why)
 	peer->gone = true;
 	leave(router, peer);
 	passages_to_end(router, peer);
+	turns_end(peer);
 	flows_to_end(router, peer);
 	passages_free(peer);
 	last_forget(peer);

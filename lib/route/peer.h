@@ -27,16 +27,64 @@ enum peer_kind {
 /* A message whose pieces are still coming in over a link. */
 struct passage {
 	struct passage *next;
+	struct peer *from;
 	uint64_t number;   /* on the link it comes from */
 	uint64_t missing;  /* bytes of payload to come */
-	uint64_t whole;	   /* what they will be, counted in unfinished */
+	uint64_t whole;	   /* the length of the payload */
 	struct peer *to;   /* with env NULL too: to be thrown away */
 	struct flow *flow; /* to there; holds a reference */
 	uint64_t out;	   /* its number there */
 	struct router_local *local;
 	struct hm_envelope *env; /* being put together for local */
-	uint64_t moved;		 /* when its last piece came */
+	struct store *store;	 /* of that */
 	size_t room;		 /* allocated payload */
+};
+
+/* A message in pieces for a local proc, until that has taken it. */
+struct store {
+	struct hm_source
+	    source; /* of its envelope, when that is whole; first */
+	struct store *next,
+	    **at; /* of its receiver's, in the order they came */
+	struct router_local *local; /* NULL: gone */
+	struct peer *from;	    /* holds a reference of its link */
+	struct passage *passage;    /* NULL: it is whole */
+	uint64_t len;		    /* of the payload */
+	uint64_t moved;		    /* when its last piece came */
+	uint64_t kept;		    /* credit, while it waits for its turn */
+	bool waits;
+};
+
+/* What is on its way to a receiver, in pieces: bytes of those still to come,
+ * and of all that it has not taken. */
+struct taken {
+	uint64_t pieces, all;
+};
+/* All that a receiver has not taken is at most so many of the largest. */
+#define STORED_MAX 4u
+
+/* What one link sends to one proc: see flow.c. */
+struct flow {
+	struct hm_source source; /* first */
+	struct flow *next;	 /* of its bucket */
+	struct flow *heavy_next;
+	struct peer *from; /* holds a reference of its link */
+	struct peer *to;   /* NULL: gone */
+	uint64_t parked;   /* credit of from's that waits */
+	bool held, heavy;
+	struct peer *waits; /* for its turn, in a lane of that one's; or NULL */
+	uint16_t len;
+	unsigned char dest[]; /* as in a head */
+};
+
+/* A message in pieces that is on its way to a peer, and not settled. */
+struct turn {
+	struct turn *next; /* in the order they began */
+	struct flow *flow; /* a reference; NULL: it was posted here */
+	const struct hm_envelope *env; /* which has not come back then */
+	uint64_t out;		       /* its number there */
+	uint64_t len;		       /* of the payload */
+	bool whole;		       /* its last piece was parked */
 };
 
 /* A message posted here that does not go as one piece: its turn to come. */
@@ -73,14 +121,15 @@ struct peer {
 	uint64_t resume_until;
 	char name[HM_NAME_MAX + 1];
 	char addr[HM_ADDR_SIZE]; /* to dial, and what it is known by */
-	char id[HM_ADDR_SIZE];	 /* HOST: the id address it greeted with */
+	char id[HM_ADDR_SIZE];	 /* dialed: the id address it greeted with */
 	char trouble[96];	 /* why there is no way, while there is none */
 	struct conn *conn;
 	uint32_t uid, pid;
 	uint64_t session;
-	uint64_t given; /* the credit that our greeting granted */
-	struct passage *passages;
+	uint64_t given;		  /* the credit that our greeting granted */
+	struct passage *passages; /* that come from it */
 	size_t npassages;
+	struct turn *turns; /* large messages on their way to it */
 	struct last *last;
 	struct outgoing *outgoing, **outgoing_end;
 	uint64_t home_bytes; /* posted here and not written */
@@ -151,7 +200,6 @@ struct hm_router {
 	/* home */
 	struct hm_envelope **kept; /* posted here and unsettled, by number */
 	size_t nbuckets, nkept;
-	uint64_t unfinished; /* bytes of messages being put together here */
 	uint64_t next_home;
 	struct hm_envelope *returns, **returns_end; /* to be given back */
 	char lost[HM_ERROR_TEXT]; /* why the uplink was lost, to be told */
@@ -239,7 +287,18 @@ void lane_moved(struct peer *peer, struct hm_slice dest);
 /* What from sends to dest (str8 address, str8 proc), over to; a reference is
  * the caller's.  NULL: ENOMEM. */
 struct flow *flow_get(struct peer *from, struct peer *to, struct hm_slice dest);
-struct hm_source *flow_source(struct flow *flow);
+static inline struct hm_source *
+flow_source(struct flow *flow)
+{
+	return &flow->source;
+}
+static inline struct hm_slice
+flow_dest(const struct flow *flow)
+{
+	struct hm_slice dest = {(const char *)flow->dest, flow->len};
+
+	return dest;
+}
 /* Where its messages are parked. */
 struct queue *flow_queue(const struct flow *flow, struct peer *to);
 /* They take cost more of the credit of the link they come from. */
@@ -247,6 +306,8 @@ void flow_parked(struct flow *flow, uint32_t cost);
 /* The end of a turn: who has more parked than is theirs is held. */
 void flows_weigh(struct hm_router *router);
 void flows_to_end(struct hm_router *router, const struct peer *to);
+/* Its sender hears again that it is held: what it waits for moves. */
+void flow_hold_again(struct flow *flow);
 
 /* way.c */
 /* -1 with a sentence made of a slice and a text. */
@@ -272,16 +333,57 @@ void settle_back(struct peer *from, uint64_t number, enum hm_outcome outcome,
 extern const struct link_ops peer_link_ops;
 /* passage.c */
 struct passage *passage_find(struct peer *from, uint64_t number);
-void passage_end(struct peer *from, struct passage *passage);
+/* A new one; NULL: ENOMEM. */
+struct passage *passage_new(struct peer *from);
+void passage_end(struct passage *passage);
+/* What was put together of it is thrown away; the rest will be, too. */
+void passage_drop(struct passage *passage);
 /* Bytes of payload are added to what is being put together. */
 int passage_collect(
     struct passage *passage, const unsigned char *p, size_t len);
 void passages_to_end(struct hm_router *router, const struct peer *to);
+/* It goes no further, over its link: the rest will be thrown away. */
+void passage_stop(struct passage *passage, const struct settlement *how);
 void passages_free(struct peer *peer);
 /* What is put together here and has not moved for too long is given up. */
 void passages_check(struct peer *peer, uint64_t now);
+/* turn.c */
+/* May a message of len bytes for dest (str8 address, str8 proc), in pieces,
+ * begin on its way to to? */
+bool turn_has_come(struct peer *to, struct hm_slice dest, uint64_t len);
+/* One posted here begins, as number out there. */
+void turn_take(struct peer *to, const struct hm_envelope *env, uint64_t out);
+/* One of flow of len bytes begins, as number out there; where it must wait,
+ * flow waits from now on. */
+void turn_ask(struct flow *flow, struct peer *to, uint64_t out, uint64_t len);
+/* No piece of it is still to come. */
+void turn_whole(struct peer *to, uint64_t out);
+/* Something on its way to to has been settled: whose turn has come goes on. */
+void turns_next(struct peer *to);
+/* Nothing is on its way to to any more. */
+void turns_end(struct peer *to);
+/* Those who wait at peer and those who sent it hear that they still do. */
+void turns_tell(struct peer *peer, uint64_t now);
+
+/* Is a message of that length one of the large? */
+bool is_large(uint64_t len, uint64_t most);
+/* May one of that length begin, beside what is taken by others of its kind? */
+bool fits(const struct taken *taken, uint64_t len, uint64_t most);
+
+/* store.c */
+/* The largest payload it takes. */
+uint64_t most_here(const struct router_local *local);
+/* passage begins to be put together.  -1 ENOMEM, or EBUSY: too much is. */
+int store_begin(struct passage *passage);
+/* A piece came that takes cost of its link's credit. */
+void store_piece(struct store *store, uint32_t cost);
+/* Has nothing come of it for timeout ms, nor of what it waits for? */
+bool store_is_late(struct store *store, uint64_t now, uint64_t timeout);
+/* It is whole, or thrown away: who has waited for that goes on. */
+void store_end(struct passage *passage);
+void stores_next(struct router_local *local);
 /* local is no more: what is put together for it is thrown away. */
-void passages_leave(struct hm_router *router, const struct router_local *local);
+void stores_leave(struct router_local *local);
 
 /* router.c */
 void router_drop(struct hm_router *router);

@@ -113,6 +113,8 @@ progress_tick(void *arg)
 		if (!peer->waits)
 			continue;
 		passages_check(peer, now);
+		if (peer->seen != peer->link.moved)
+			turns_tell(peer, now);
 		check_lanes(peer, now);
 		check_progress(peer, now);
 		again = true;

@@ -25,6 +25,7 @@ flush_dirty(struct hm_router *router)
 		router->dirty = peer->dirty_next;
 		peer->dirty = peer->lazy = false;
 		link_hold(&peer->link); /* a flush that fails ends it */
+		turns_next(peer);
 		outgoing_pump(peer);
 		if (peer->conn != NULL) {
 			conn_flush(peer->conn);
@@ -459,7 +460,7 @@ router_remove_local(struct router_local *local)
 	if (router->rest == local)
 		router->rest = NULL;
 	router->generation++;
-	passages_leave(router, local);
+	stores_leave(local);
 	home_leave(local);
 }
 

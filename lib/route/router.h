@@ -149,6 +149,8 @@ struct router_local {
 	struct router_local *next;
 	uint64_t max;		/* largest payload it takes, 0: the node's */
 	bool passes;		/* what it posts may be from anybody */
+	struct store *stores;	/* what comes for it in pieces */
+	uint64_t moved;		/* when something of that came last */
 	struct hm_source *here; /* of what it posts to others in this process */
 	size_t unsettled;	/* posted from here, LASTING ones not counted */
 };

@@ -176,8 +176,10 @@ sender_fits(const struct peer *peer, const struct hm_head *head)
 		return true;
 	switch (peer->kind) {
 	case PEER_NAME:
-		return slice_is(head->sender.proc, peer->name) &&
-		       router_owns(peer->router, *addr);
+		if (router_owns(peer->router, *addr))
+			return slice_is(head->sender.proc, peer->name);
+		/* Who is bound has an address of its own, too. */
+		return peer->dials && slice_is(*addr, peer->id);
 	case PEER_HOST:
 	case PEER_CROSS:
 		return slice_is(*addr, peer->id) ||

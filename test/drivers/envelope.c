@@ -72,6 +72,41 @@ test_made(void)
 	hm_envelope_free(NULL);
 }
 
+/* Many with one head: each has its own payload, and lives without the model. */
+static void
+test_alike(void)
+{
+	static const char *const headers[] = {"proc", "w1", NULL};
+	struct hm_draft d = draft();
+	struct hm_envelope *model, *one, *two;
+	struct hm_id id;
+
+	d.sender = &sender;
+	d.type = "log.line";
+	d.ttl = 3;
+	d.reply_to = &reply;
+	d.headers = headers;
+	model = hm_envelope_new(&d, "model", 5, NULL);
+	CHECK(model != NULL);
+	one = hm_envelope_like(model, "a longer one than that", 22);
+	two = hm_envelope_like(model, NULL, 0);
+	CHECK(one != NULL && two != NULL);
+	CHECK(hm_payload_len(model) == 5);
+	CHECK(memcmp(hm_payload(model), "model", 5) == 0);
+	hm_envelope_free(model);
+	CHECK(hm_payload_len(one) == 22 && hm_payload_len(two) == 0);
+	CHECK(memcmp(hm_payload(one), "a longer one than that", 22) == 0);
+	CHECK(is(hm_envelope_type(one), "log.line"));
+	CHECK(is(hm_envelope_type(two), "log.line"));
+	CHECK(is(hm_envelope_header(two, "proc"), "w1"));
+	CHECK(hm_envelope_ttl(one) == 3);
+	hm_envelope_dest(one, &id);
+	CHECK(same(&id, &dest));
+	CHECK(hm_envelope_reply_to(one, &id) && same(&id, &reply));
+	hm_envelope_free(one);
+	hm_envelope_free(two);
+}
+
 static void
 test_defaults(void)
 {
@@ -373,6 +408,7 @@ main(void)
 	hm_id_set(&sender, "unix:/x", "w2", "a", 1, 0);
 	hm_id_set(&reply, "unix:/x", "w2", "a", UINT64_MAX, UINT64_MAX);
 	test_made();
+	test_alike();
 	test_defaults();
 	test_refused();
 	test_errors();

@@ -198,6 +198,64 @@ test_never_sent(void)
 	end_fini(&a.end);
 }
 
+static unsigned due_now, due_later;
+
+static void
+note_due(struct link *link, bool now)
+{
+	(void)link;
+	if (now)
+		due_now++;
+	else
+		due_later++;
+}
+
+/* When settlements go (the original's sparse acks, and its flush): with what is
+ * written next, or in a moment; at once when the sender asks, or when there are
+ * many. */
+static void
+test_cadence(void)
+{
+	static const struct link_ops noting = {on_data, ends_no_abort,
+	    ends_on_bye, note_due, ends_on_unused, NULL};
+	static const struct settlement lazy = {
+	    HM_DELIVERED, {"", 0}, {"", 0}, true};
+	static struct side a, b;
+	struct hm_limits limits;
+	unsigned i;
+
+	hm_limits_init(&limits);
+	side_init(&a, &b, &limits, 1 << 24);
+	side_init(&b, &a, &limits, 1 << 24);
+	b.end.link.ops = &noting;
+	end_join(&a.end, &b.end);
+	for (i = 1; i <= 9; i++)
+		post(&a, i, 10, 16384);
+	(void)end_carry(&a.end, &b.end, ENDS_MOST);
+	CHECK(b.got == 9 && due_now == 0 && due_later == 9);
+	CHECK(b.end.link.nranges == 1 && b.end.link.ranges[0].count == 9);
+	post(&a, 10, 10, 16384);
+	link_ask(&a.end.link);
+	(void)end_carry(&a.end, &b.end, ENDS_MOST);
+	CHECK(b.got == 10 && due_now == 1);
+	(void)end_carry(&b.end, &a.end, ENDS_MOST);
+	for (i = 1; i <= 10; i++)
+		CHECK(a.settled[i] == 1);
+	CHECK(b.end.link.nranges == 0);
+	/* Many, as if they had come. */
+	b.end.link.coming += 4096;
+	due_now = 0;
+	for (i = 11; i < 11 + 4095; i++)
+		b.end.link.source.settle(&b.end.link.source, i, 1, &lazy);
+	CHECK(due_now == 0);
+	b.end.link.source.settle(&b.end.link.source, i, 1, &lazy);
+	CHECK(due_now == 1);
+	link_lost(&a.end.link, HM_UNKNOWN, "end", "");
+	link_lost(&b.end.link, HM_UNKNOWN, "end", "");
+	end_fini(&a.end);
+	end_fini(&b.end);
+}
+
 int
 main(void)
 {
@@ -205,6 +263,7 @@ main(void)
 	size_t i;
 
 	test_never_sent();
+	test_cadence();
 	for (i = 0; i < sizeof steps / sizeof steps[0]; i++) {
 		run(steps[i], 16384, 1 << 24, 1 << 20);
 		run(steps[i], 5000, 1 << 24, 8192);

@@ -23,11 +23,12 @@ struct plan {
 	unsigned posts[NODES];	  /* each to "to" */
 	unsigned to[NODES];
 	unsigned cuts, kills, early; /* how many of each at most */
-	bool row; /* between the ends there is no way but over the second */
+	bool row; /* between the others there is no way but over the second */
 	bool attached; /* the second is a client of the first */
 	bool now;      /* messages are not to wait for a way */
 	bool late;     /* what comes is settled in a step of its own */
 	uint32_t size; /* of each message */
+	uint32_t most; /* the largest that is taken, 0: what is usual */
 };
 
 struct node {
@@ -214,14 +215,17 @@ node_serve(unsigned i)
 	struct hm_router *router = nodes[i].router;
 	struct hm_addr addr, got;
 	struct hm_error err;
+	unsigned k;
 
 	CHECK(hm_addr_parse(&addr, plan->where[i], 0, &err) == 0);
 	CHECK(router_serve(router, &addr, "", 0600, false, &got, &err) == 0);
 	CHECK(router_own(router, got.text) == 0);
 	router_relay(router);
-	if (plan->row && i != 1)
-		CHECK(router_route(
-			  router, plan->where[2 - i], plan->where[1]) == 0);
+	for (k = 0; plan->row && i != 1 && k < plan->nodes; k++) {
+		if (k != 1 && k != i)
+			CHECK(router_route(
+				  router, plan->where[k], plan->where[1]) == 0);
+	}
 }
 
 /* It is known at the first, under a name. */
@@ -254,6 +258,8 @@ node_start(unsigned i)
 	hm_limits_init(&limits);
 	limits.link_window = 8192;
 	limits.host_memory = 64 * 1024;
+	if (plan->most != 0)
+		limits.max_message = plan->most;
 	node->loop = hm_loop_new("poll", &err);
 	CHECK(node->loop != NULL);
 	hm_loop_set_log(node->loop, on_log, node);
@@ -502,14 +508,17 @@ check_end(void)
 	for (i = 0; i < plan->nodes; i++) {
 		router = nodes[i].router;
 		PROMISE(router->nkept == 0 && router->returns == NULL);
-		PROMISE(router->unfinished == 0 && router->ngreeting == 0);
+		PROMISE(router->ngreeting == 0);
 		PROMISE(nodes[i].local.unsettled == 0);
+		PROMISE(nodes[i].local.stores == NULL);
 		for (peer = router->peers; peer != NULL; peer = peer->next) {
 			PROMISE(peer->link.ledger.unsettled == 0);
 			PROMISE(peer->link.coming == 0);
 			PROMISE(peer->link.park.head == NULL);
+			PROMISE(peer->link.lanes == NULL);
+			PROMISE(peer->link.held == 0);
 			PROMISE(peer->home_bytes == 0);
-			PROMISE(peer->passages == NULL);
+			PROMISE(peer->passages == NULL && peer->turns == NULL);
 			PROMISE(peer->conn != NULL);
 			other = other_end(peer);
 			PROMISE(other != NULL);
@@ -519,7 +528,7 @@ check_end(void)
 		}
 	}
 	/* One link for each two. */
-	PROMISE(links <= (plan->nodes == 2 ? 2 : plan->row ? 4 : 6));
+	PROMISE(links <= (plan->nodes - 1) * (plan->row ? 2 : plan->nodes));
 	for (i = 0; i < plan->nodes; i++)
 		PROMISE(open[i] < plan->nodes);
 }

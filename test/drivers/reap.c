@@ -271,6 +271,26 @@ test_wait_and_watch(struct hm_actor *owner, struct hm_actor *other)
 	forget_answers();
 }
 
+/* An owner that has no agent cannot be asked to end its procs; who wants it is
+ * told. */
+static void
+test_deaf_owner(struct hm_actor *other)
+{
+	struct hm_proc *sup = attach("sup3", NULL, false), *g;
+	struct hm_actor *odd = hm_proc_spawn(sup, "odd", supervise, NULL, NULL);
+	const struct hm_json *left;
+
+	g = spawn(odd, "g");
+	ask(other, "{\"op\":\"terminate\",\"names\":[\"g\"],\"timeout\":5}", 2);
+	CHECK(has_summary(1, 1, 0, 1));
+	left = hm_json_get(answers[0], "not_ended");
+	CHECK(strcmp(hm_json_string(left, "name", ""), "g") == 0);
+	CHECK(strcmp(hm_json_string(left, "error", ""),
+		  "lifecycle channel closed; cannot observe state") == 0);
+	hm_proc_free(g);
+	hm_proc_free(sup);
+}
+
 static void
 test_lost_owner(struct hm_actor *other)
 {
@@ -379,6 +399,7 @@ main(void)
 	test_rights(owner, other);
 	test_reap_all(owner, other);
 	test_wait_and_watch(owner, other);
+	test_deaf_owner(other);
 	test_lost_owner(other);
 	test_joined(other);
 	test_shutdown(owner, other);

@@ -490,6 +490,37 @@ test_refused(void)
 	CHECK(cases > 50);
 }
 
+/* The longest record is one, and one byte more is none as soon as its header is
+ * read: nothing is put aside for what is refused. */
+static void
+test_bounds(void)
+{
+	static unsigned char p[HM_RECORD_MAX];
+	struct hm_record rec = {HM_BODY_MAX, HM_REC_DATA, HM_DATA_LAST, 0};
+	struct hm_error err;
+
+	hm_record_header(p, &rec);
+	CHECK(hm_record_peek(p, sizeof p, &rec, &err) == 1);
+	CHECK(rec.len == HM_BODY_MAX);
+	CHECK(hm_record_peek(p, sizeof p - 1, &rec, &err) == 0);
+	CHECK(hm_record_peek(p, HM_RECORD_HEADER, &rec, &err) == 0);
+	rec.len = HM_BODY_MAX + 1;
+	hm_record_header(p, &rec);
+	CHECK(hm_record_peek(p, HM_RECORD_HEADER - 1, &rec, &err) == 0);
+	CHECK(hm_record_peek(p, HM_RECORD_HEADER, &rec, &err) == -1);
+	CHECK(err.code == EPROTO);
+	/* A message without payload; a piece without bytes. */
+	rec.len = 8;
+	rec.type = HM_REC_DATA;
+	rec.flags = 0;
+	rec.extra = 0;
+	hm_record_header(p, &rec);
+	CHECK(hm_record_peek(p, 16, &rec, &err) == 1 && rec.len == 8);
+	rec.len = 7;
+	hm_record_header(p, &rec);
+	CHECK(hm_record_peek(p, 16, &rec, &err) == -1);
+}
+
 /* No head is too large to come back with a reason. */
 static void
 test_largest(void)
@@ -538,6 +569,7 @@ main(int argc, char **argv)
 	for (i = 0; i < sizeof names / sizeof names[0]; i++)
 		torment(names[i]);
 	test_refused();
+	test_bounds();
 	test_largest();
 	return 0;
 }

@@ -1,5 +1,5 @@
 /*
- * Every order in which things can happen to two or three nodes, as far as the
+ * Every order in which things can happen to two to four nodes, as far as the
  * time goes: states [SECONDS [PLAN]], or states PLAN CHOICE... to see one of
  * them.
  *
@@ -39,8 +39,8 @@ struct prefix {
 };
 
 static const char *const tcp[] = {
-    "tcp:10.0.0.1:7", "tcp:10.0.0.2:7", "tcp:10.0.0.3:7"};
-static const char *const local[] = {"unix:/a", "unix:/b", "unix:/c"};
+    "tcp:10.0.0.1:7", "tcp:10.0.0.2:7", "tcp:10.0.0.3:7", "tcp:10.0.0.4:7"};
+static const char *const local[] = {"unix:/a", "unix:/b", "unix:/c", "unix:/d"};
 
 static const struct plan plans[] = {
     {"unix", 2, local, {2, 2}, {1, 0}, .early = 1, .size = 100},
@@ -65,6 +65,16 @@ static const struct plan plans[] = {
 	.late = true, .size = 100},
     {"row-large", 3, tcp, {1, 0, 1}, {2, 0, 0}, .row = true, .cuts = 1,
 	.kills = 1, .size = 20000},
+    {"turns", 3, tcp, {1, 1, 0}, {2, 2, 0}, .cuts = 1, .kills = 1,
+	.size = 20000, .most = 32768},
+    {"turns-row", 3, tcp, {2, 1, 0}, {2, 2, 0}, .row = true, .cuts = 1,
+	.kills = 1, .late = true, .size = 20000, .most = 32768},
+    {"turns-star", 4, local, {1, 0, 1, 0}, {3, 0, 3, 0}, .row = true,
+	.late = true, .size = 20000, .most = 32768},
+    {"turns-hub", 4, tcp, {2, 1, 2, 0}, {3, 3, 3, 0}, .row = true, .cuts = 1,
+	.kills = 1, .early = 1, .late = true, .size = 20000, .most = 32768},
+    {"turns-wild", 3, tcp, {2, 2, 1}, {2, 2, 0}, .cuts = 2, .kills = 2,
+	.early = 2, .size = 20000, .most = 32768},
     {"attached-cut", 2, tcp, {2, 2}, {1, 0}, .attached = true, .cuts = 2,
 	.early = 2, .late = true, .size = 100},
     {"attached-large", 2, tcp, {1, 1}, {1, 0}, .attached = true, .cuts = 1,

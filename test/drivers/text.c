@@ -145,6 +145,21 @@ test_utf8(void)
 	CHECK(hm_text_is_utf8("a\0b", 3));
 }
 
+/* One character at a time, and never past the end. */
+static void
+test_characters(void)
+{
+	CHECK(hm_text_utf8_length("a", 1) == 1);
+	CHECK(hm_text_utf8_length("\0", 1) == 1);
+	CHECK(hm_text_utf8_length("\xc3\xa9x", 3) == 2);
+	CHECK(hm_text_utf8_length("\xe2\x82\xac", 3) == 3);
+	CHECK(hm_text_utf8_length("\xf0\x9f\x98\x80z", 5) == 4);
+	CHECK(hm_text_utf8_length("\xf0\x9f\x98\x80", 3) == 0);
+	CHECK(hm_text_utf8_length("\xc3\xa9", 1) == 0);
+	CHECK(hm_text_utf8_length("\xed\xa0\x80", 3) == 0);
+	CHECK(hm_text_utf8_length("\x80x", 2) == 0);
+}
+
 static bool
 safe_is(const char *text, size_t size, const char *want)
 {
@@ -177,6 +192,7 @@ main(void)
 	test_numbers();
 	test_base64();
 	test_utf8();
+	test_characters();
 	test_safe();
 	return 0;
 }

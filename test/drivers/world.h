@@ -21,7 +21,7 @@
 #include "base/sys.h"
 #include "check.h"
 
-#define PLACES 3
+#define PLACES 4
 #define BACKLOG_MAX 32
 #define WIRES 128
 

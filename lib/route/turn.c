@@ -1,0 +1,236 @@
+/*
+ * Turns: who receives puts messages together and needs room for the whole of
+ * each, so large ones for the same proc take turns.
+ *
+ * Unfinished for it at the same time are large ones of one of the largest that
+ * it takes, all in all, and smaller ones of as much again, so these wait for no
+ * large one; and of each no more than four times that is not taken yet.  What
+ * must wait does so before its first piece: what is posted here among the
+ * outgoing; what comes over a link and goes on over another in a lane of that,
+ * with all that its flow has behind it, and its sender is held as with
+ * everything that waits.
+ *
+ * A flow never waits while it has something unfinished, since the pieces to
+ * come would do so behind it; its origin lets no more begin than that.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "route/peer.h"
+
+/* What is larger than this part of the largest waits with the large. */
+#define LARGE 16u
+
+bool
+is_large(uint64_t len, uint64_t most)
+{
+	return len > most / LARGE;
+}
+
+bool
+fits(const struct taken *taken, uint64_t len, uint64_t most)
+{
+	return (taken->pieces == 0 || taken->pieces + len <= most) &&
+	       (taken->all == 0 || taken->all + len <= STORED_MAX * most);
+}
+
+static bool
+same(struct hm_slice a, struct hm_slice b)
+{
+	return a.n == b.n && memcmp(a.p, b.p, a.n) == 0;
+}
+
+static void
+turn_free(struct turn *turn)
+{
+	if (turn->flow != NULL)
+		source_drop(flow_source(turn->flow));
+	free(turn);
+}
+
+/* What is settled takes nothing any more. */
+static void
+forget_settled(struct peer *to)
+{
+	struct turn **p = &to->turns, *turn;
+
+	while ((turn = *p) != NULL) {
+		if (ledger_has(&to->link.ledger, turn->out)) {
+			p = &turn->next;
+			continue;
+		}
+		*p = turn->next;
+		turn_free(turn);
+	}
+}
+
+static struct hm_slice
+turn_dest(const struct turn *turn)
+{
+	struct hm_head head;
+
+	if (turn->flow != NULL)
+		return flow_dest(turn->flow);
+	hm_head_parse(&head, turn->env->head, turn->env->head_len);
+	return head.dest_proc;
+}
+
+/* What is on its way to to for dest, of the large or the others. */
+static void
+add_up(const struct peer *to, struct hm_slice dest, bool large,
+    struct taken *taken)
+{
+	uint64_t most = to->link.max_message;
+	const struct turn *turn;
+
+	taken->pieces = taken->all = 0;
+	for (turn = to->turns; turn != NULL; turn = turn->next) {
+		if (is_large(turn->len, most) != large ||
+		    (turn->flow != NULL && turn->flow->waits == to) ||
+		    !same(turn_dest(turn), dest))
+			continue;
+		taken->all += turn->len;
+		if (!turn->whole)
+			taken->pieces += turn->len;
+	}
+}
+
+/* The first that waits for dest with a message of that kind. */
+static struct lane *
+first_waiting(const struct peer *to, struct hm_slice dest, bool large)
+{
+	struct lane *lane = to->link.lanes;
+	uint64_t most = to->link.max_message;
+
+	while (lane != NULL &&
+	       (lane->of == NULL || is_large(lane->turn, most) != large ||
+		   !same(lane_dest(lane), dest)))
+		lane = lane->next;
+	return lane;
+}
+
+bool
+turn_has_come(struct peer *to, struct hm_slice dest, uint64_t len)
+{
+	uint64_t most = to->link.max_message;
+	bool large = is_large(len, most);
+	struct taken taken;
+
+	forget_settled(to);
+	if (first_waiting(to, dest, large) != NULL)
+		return false;
+	add_up(to, dest, large, &taken);
+	return fits(&taken, len, most);
+}
+
+/* Without memory it goes uncounted. */
+static struct turn *
+turn_add(struct peer *to, uint64_t out, uint64_t len)
+{
+	struct turn *turn = calloc(1, sizeof *turn), **p = &to->turns;
+
+	if (turn == NULL)
+		return NULL;
+	while (*p != NULL)
+		p = &(*p)->next;
+	*p = turn;
+	turn->out = out;
+	turn->len = len;
+	return turn;
+}
+
+void
+turn_take(struct peer *to, const struct hm_envelope *env, uint64_t out)
+{
+	struct turn *turn = turn_add(to, out, env->payload_len);
+
+	if (turn != NULL)
+		turn->env = env;
+}
+
+static bool
+has_unfinished(const struct flow *flow, const struct peer *to)
+{
+	const struct turn *turn = to->turns;
+
+	while (turn != NULL && (turn->flow != flow || turn->whole))
+		turn = turn->next;
+	return turn != NULL;
+}
+
+void
+turn_ask(struct flow *flow, struct peer *to, uint64_t out, uint64_t len)
+{
+	struct turn *turn;
+
+	/* Where it can't wait for want of memory it goes at once. */
+	if (flow->waits == NULL && !turn_has_come(to, flow_dest(flow), len) &&
+	    !has_unfinished(flow, to) &&
+	    link_wait(&to->link, &flow->source, flow_dest(flow), len) == 0)
+		flow->waits = to;
+	turn = turn_add(to, out, len);
+	if (turn == NULL)
+		return;
+	turn->flow = flow;
+	source_hold(&flow->source);
+}
+
+void
+turn_whole(struct peer *to, uint64_t out)
+{
+	struct turn *turn = to->turns;
+
+	while (turn != NULL && turn->out != out)
+		turn = turn->next;
+	if (turn != NULL)
+		turn->whole = true;
+	turns_next(to);
+}
+
+void
+turns_next(struct peer *to)
+{
+	struct lane *lane = to->link.lanes, *next;
+	uint64_t most = to->link.max_message;
+	struct taken taken;
+	bool large;
+
+	forget_settled(to);
+	for (; lane != NULL; lane = next) {
+		next = lane->next;
+		if (lane->of == NULL)
+			continue;
+		large = is_large(lane->turn, most);
+		add_up(to, lane_dest(lane), large, &taken);
+		if (first_waiting(to, lane_dest(lane), large) != lane ||
+		    !fits(&taken, lane->turn, most))
+			continue;
+		((struct flow *)lane->of)->waits = NULL;
+		link_go(&to->link, lane);
+	}
+}
+
+void
+turns_end(struct peer *to)
+{
+	struct turn *turn;
+
+	while ((turn = to->turns) != NULL) {
+		to->turns = turn->next;
+		turn_free(turn);
+	}
+}
+
+void
+turns_tell(struct peer *peer, uint64_t now)
+{
+	struct lane *lane;
+
+	for (lane = peer->link.lanes; lane != NULL; lane = lane->next) {
+		if (lane->of == NULL ||
+		    link_held(&peer->link, lane_dest(lane)) != NULL)
+			continue;
+		lane->progress = now;
+		flow_hold_again((struct flow *)lane->of);
+	}
+}

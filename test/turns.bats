@@ -1,0 +1,149 @@
+#!/usr/bin/env bats
+# Large messages for one receiver take turns: none is refused, it stores no more
+# than a few, and those that are small wait for no large one.
+
+load helper
+
+MOST=4000000
+SENDERS=16
+
+# receiver [ARG]...: msg-recv r, its pid in $R.  For it and all to come the
+# largest message has 4 MiB.
+receiver() {
+	export HYPERACTOR_CODEC_MAX_FRAME_LENGTH=${LARGEST:-4M}
+	background r msg-recv --whole --ready-fd 9 "$@" r 9>ready
+	R=${PID:?}
+	wait_for 10 test -s ready
+}
+
+# send_each DEST [ARG]...: $SENDERS of one largest message each, I in ARG being
+# the number of each.
+send_each() {
+	local i dest=$1
+
+	shift
+	SENT=
+	head -c "$MOST" /dev/zero >big
+	for i in $(seq "$SENDERS"); do
+		ln -sf big "s$i.in"
+		background "s$i" msg-send --whole "${@//I/$i}" "$dest"
+		SENT+=" $PID"
+	done
+}
+
+# all_came FILE: what they sent is in FILE.
+all_came() {
+	local i
+
+	for i in $SENT; do
+		ends 0 "$i" 60
+	done
+	is "$(cat s*.err)" ""
+	wait_for 30 has_size $((MOST * SENDERS)) "$1"
+	head -c $((MOST * SENDERS)) /dev/zero | cmp - "$1"
+}
+
+has_size() {
+	[ "$(wc -c <"$2")" -eq "$1" ]
+}
+
+peak() {
+	sed -n 's/^VmHWM:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$1/status"
+}
+
+# Four that wait to be printed, each once more in what is to be written, and the
+# next: all would be twice $SENDERS.
+stores_few() {
+	echo "# receiver: $(peak "$R") KiB at most"
+	[ "$(peak "$R")" -lt $((12 * MOST / 1024)) ]
+}
+
+host_is_small() {
+	[ "$(peak "${HOST:?}")" -lt 18432 ]
+}
+
+# bats test_tags=memory
+@test "through a host, which stays small too" {
+	start_host
+	receiver
+	send_each r
+	all_came r.out
+	stores_few
+	host_is_small
+}
+
+# bats test_tags=memory
+@test "to one whose output nobody reads: the others wait with their senders" {
+	start_host
+	mkfifo r.out
+	exec 7<>r.out
+	receiver 7>&-
+	send_each r 7>&-
+	wait_for 30 stands_still $((4 * MOST / 1024)) peak "$R"
+	stores_few
+	host_is_small
+	timeout 60 head -c $((MOST * SENDERS)) <&7 >got
+	exec 7>&-
+	all_came got
+}
+
+# bats test_tags=memory
+@test "from host to host over TCP" {
+	export HYPERACTOR_CODEC_MAX_FRAME_LENGTH=4M
+	start_host -l tcp:127.0.0.1:0
+	receiver
+	timeout -s KILL 20 host-mux -D -l "unix:$T/two" -l tcp:127.0.0.1:0 \
+	    >two.env 3>&-
+	HYPERACTOR_HOST_ADDR=unix:$T/two send_each "$ID,r"
+	all_came r.out
+	stores_few
+	timeout 20 proc-reap --host -H "unix:$T/two"
+}
+
+# bats test_tags=memory
+@test "to one that stands alone, over Unix sockets" {
+	receiver --listen "unix:$T/alone"
+	send_each "unix:$T/alone,r" --listen "unix:$T/sender.I"
+	all_came r.out
+	stores_few
+	stop "$R"
+}
+
+# bats test_tags=memory
+@test "to one that stands alone, over TCP" {
+	receiver --listen tcp:127.0.0.1:0
+	send_each "$(head -n 1 r.err)" --listen tcp:127.0.0.1:0
+	all_came r.out
+	stores_few
+	stop "$R"
+}
+
+# r_has FIELD: it is above 0.
+r_has() {
+	[ "$(proc-stat -a --json r | grep -o "\"$1\":[0-9]*" |
+	    cut -d: -f2)" -gt 0 ]
+}
+
+@test "the sender of one is stopped in its middle: small ones go on, a large one when it is gone" {
+	local a b
+
+	export HYPERACTOR_LINK_WINDOW=4096
+	start_host
+	LARGEST=20M receiver
+	head -c 20000000 /dev/zero | tee b.in | tr '\0' a >a.in
+	background a msg-send --whole r
+	a=$PID
+	wait_for 10 r_has bytes_in
+	kill -STOP "$a"
+	background b msg-send --whole r
+	b=$PID
+	wait_for 10 r_has queued
+	head -c 100000 /dev/zero | tr '\0' c >c.in
+	DEADLINE=20 try 0 msg-send --whole r <c.in
+	wait_for 10 cmp c.in r.out
+	alive "$b"
+	kill -KILL "$a"
+	ends 0 "$b" 60
+	cat c.in b.in >both
+	wait_for 10 cmp both r.out
+}
