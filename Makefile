@@ -65,7 +65,8 @@ LIB = \
 	lib/route/progress.c \
 	lib/route/resume.c lib/route/router.c lib/route/store.c \
 	lib/route/turn.c lib/route/way.c \
-	lib/proc/actor.c lib/proc/agent.c lib/proc/call.c lib/proc/client.c \
+	lib/proc/actor.c lib/proc/agent.c lib/proc/beside.c lib/proc/call.c \
+	lib/proc/client.c \
 	lib/proc/destroy.c lib/proc/end.c lib/proc/lookup.c lib/proc/mail.c \
 	lib/proc/mailbox.c lib/proc/port.c \
 	lib/proc/proc.c lib/proc/snapshot.c lib/proc/state.c \
@@ -74,16 +75,18 @@ LIB = \
 	lib/boot/enlist.c lib/boot/environment.c lib/boot/exec.c \
 	lib/boot/frames.c \
 	lib/boot/handle.c lib/boot/init.c \
-	lib/boot/inlet.c lib/boot/joined.c lib/boot/launch.c lib/boot/lifeline.c \
-	lib/boot/lines.c lib/boot/manager.c lib/boot/outlet.c \
+	lib/boot/inlet.c lib/boot/joined.c lib/boot/known.c lib/boot/launch.c \
+	lib/boot/lifeline.c lib/boot/lines.c lib/boot/local.c \
+	lib/boot/manager.c lib/boot/outlet.c \
 	lib/boot/output.c lib/boot/payload.c lib/boot/plain.c \
 	lib/boot/posted.c \
-	lib/boot/process.c lib/boot/runner.c lib/boot/sink.c lib/boot/spawn.c \
+	lib/boot/process.c lib/boot/proof.c lib/boot/runner.c lib/boot/sink.c lib/boot/spawn.c \
 	lib/boot/status.c lib/boot/supervisor.c lib/boot/talk.c \
 	lib/boot/terminal.c \
 	lib/boot/tree.c lib/boot/ward.c lib/boot/warden.c \
 	lib/host/control.c lib/host/host.c lib/host/item.c lib/host/leftover.c lib/host/life.c \
-	lib/host/listen.c lib/host/lock.c lib/host/naming.c lib/host/past.c \
+	lib/host/listen.c lib/host/lock.c lib/host/managed.c \
+	lib/host/naming.c lib/host/past.c \
 	lib/host/reap.c lib/host/record.c lib/host/registry.c \
 	lib/host/watch.c
 # What the programs have in common; not installed.
@@ -99,11 +102,12 @@ PROGRAMS = \
 	host-mux proc-spawn proc-boot proc-reap proc-stat \
 	msg-send msg-call msg-recv
 DRIVERS = \
-	actor addr channel child clients cross destroy embed envelope error \
-	flow forged garbage handles id json lane limits link linked loop \
-	mailbox manager mutate net ordered orphans outlive output proxy reader \
-	reap record registry resume route runner settled signal socket spawn \
-	states status supervise sys terminal text timer tree watched
+	actor addr beside channel child clients cross destroy embed envelope \
+	error flow forged garbage handle handles id json lane limits link \
+	linked local loop mailbox managed manager mutate net ordered orphans \
+	outlive output proxy reader reap record registry resume route runner \
+	seed settled signal socket spawn states status supervise sys terminal \
+	text timer tree watched
 FUZZERS = control envelope json link name pair record
 # With bench.c, which they have in common.
 BENCHES = actors bare booted filter keeper load payload redis relay

@@ -19,7 +19,7 @@ drive() {
 	for file in "$ROOT"/test/drivers/*.c; do
 		name=$(basename "$file" .c)
 		case $name in
-		child | flow | forged | garbage | linked | mutate | orphans | proxy | settled | terminal)
+		child | flow | forged | garbage | linked | mutate | orphans | proxy | seed | settled | terminal)
 			continue
 			;;
 		esac
@@ -145,8 +145,24 @@ drive() {
 	drive tree
 }
 
-@test "manager: handles, statuses, ends" {
+@test "handle: who waits, and what is said" {
+	drive handle
+}
+
+@test "manager: processes born and ended" {
 	drive manager
+}
+
+@test "beside: procs that share an address" {
+	drive beside
+}
+
+@test "local: procs in this process, born, watched and ended" {
+	drive local
+}
+
+@test "managed: a host that spawns, in this process and as processes" {
+	drive managed
 }
 
 @test "loop: descriptors, tasks, turns" {

@@ -52,7 +52,7 @@ answers() {
 
 	shown "$ROOT/doc/hostmux.3"
 	# One more is to be run here, too.
-	is "$(ls shown*.c)" shown1.c
+	is "$(echo shown*.c)" "shown1.c shown2.c"
 	first=$(sed -n '/^\.Sh DESCRIPTION/,/^#include/{/^\./p;}' \
 	    "$ROOT/doc/hostmux.3" | xargs)
 	is "$first" ".Sh DESCRIPTION .Bd -literal -offset indent"
@@ -65,6 +65,11 @@ answers() {
 	# It is the example.
 	is "$(sed '/^\/\*/,/^ \*\//d' "$ROOT/doc/examples/echo.c")" \
 	    "$(cat shown1.c)"
+	compile shown2.c both
+	try 0 ./both ./e
+	has "$output" 'attempted=2 ok=2 failed=0'
+	is "$(sed -n '/^#include/,$p' "$ROOT/doc/examples/both.c")" \
+	    "$(cat shown2.c)"
 }
 
 @test "workers: a worker that fails is replaced, and its proc goes on" {
@@ -95,6 +100,22 @@ answers() {
 	has "$output" '"nchildren":3'
 	try 0 proc-reap w
 	has "$output" 'w	Stopped(exit=0)'
+}
+
+@test "both: a host with a proc of its own and another program, side by side" {
+	build echo
+	build both
+	try 0 ./both ./echo
+	is "$output" "in: HELLO
+out: hello
+attempted=2 ok=2 failed=0"
+	# What is no proc leaves nothing either.
+	try 1 ./both false
+	is "$output" ""
+	one_line "$stderr"
+	has "$stderr" "it ended before it was ready: Stopped(exit=1)"
+	try 1 ./both /no/such/file
+	has "$stderr" "/no/such/file: No such file or directory"
 }
 
 @test "signals: an actor is stopped from outside" {

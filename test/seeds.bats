@@ -1,9 +1,50 @@
 #!/usr/bin/env bats
-# The tests of the seeds' host, step by step: test_basic and
-# test_process_proc_manager.  Their EchoActor is every proc's agent: "echo" is
-# answered with its own actor id.
+# The tests of the seeds' host, by name: in C over a host in one process (the
+# driver seed), and those two that can be done so with the programs, step by
+# step.  Their EchoActor is every proc's agent: "echo" is answered with its own
+# actor id.
 
 load helper
+
+seed() {
+	try 0 "$(driver seed)" "$1"
+}
+
+@test "seed 003: test_basic" {
+	seed test_basic
+}
+
+@test "seed 003: test_process_proc_manager" {
+	seed test_process_proc_manager
+}
+
+@test "seed 003: local_ready_and_wait_are_immediate" {
+	seed local_ready_and_wait_are_immediate
+}
+
+@test "seed 003: host_spawn_times_out_when_configured" {
+	seed host_spawn_times_out_when_configured
+}
+
+@test "seed 003: host_spawn_timeout_zero_disables_and_succeeds" {
+	seed host_spawn_timeout_zero_disables_and_succeeds
+}
+
+@test "seed 003: host_spawn_maps_channel_closed_ready_error_to_config_failure" {
+	seed host_spawn_maps_channel_closed_ready_error_to_config_failure
+}
+
+@test "seed 003: host_spawn_maps_terminal_ready_error_to_config_failure" {
+	seed host_spawn_maps_terminal_ready_error_to_config_failure
+}
+
+@test "seed 003: host_spawn_fails_if_ready_but_missing_addr" {
+	seed host_spawn_fails_if_ready_but_missing_addr
+}
+
+@test "seed 003: host_spawn_fails_if_ready_but_missing_agent" {
+	seed host_spawn_fails_if_ready_but_missing_agent
+}
 
 @test "test_basic: procs and the system proc talk to each other" {
 	start_host

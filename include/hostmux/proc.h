@@ -73,6 +73,15 @@ struct hm_proc *hm_proc_configured(struct hm_loop *loop, const struct hm_id *id,
     struct hm_sender *forwarder, const struct hm_limits *limits,
     struct hm_error *err);
 /*
+ * A further proc where proc is (a host's own, a direct or a local one), behind
+ * the same address and on the same loop; freed before that one.  Messages
+ * between them are not copied.  NULL with kind EXISTS ("proc 'NAME' already
+ * exists") or INVALID (the name; proc is attached or booted, and the address
+ * its host's), or ENOMEM.
+ */
+struct hm_proc *hm_proc_beside(
+    struct hm_proc *proc, const char *name, struct hm_error *err);
+/*
  * Boots from the environment (hostmux-protocol(7)): reads the boot variables
  * and unsets the secret ones (callback and MODE), greets the backend, spawns
  * the agent, serves, and calls back; the callback answered, the proc is Ready.

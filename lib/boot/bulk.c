@@ -64,14 +64,19 @@ static void
 end_one(struct bulk *bulk, struct hm_handle *handle)
 {
 	struct item *item = &bulk->items[bulk->used++];
+	struct hm_error why;
 
 	item->bulk = bulk;
 	item->waiter.fn = on_end;
 	item->waiter.arg = item;
 	item->waiter.until = HM_UNTIL_END;
 	bulk->in_flight++;
-	(void)hm_handle_terminate(handle, bulk->timeout, bulk->reason, NULL);
-	hm_handle_await(handle, &item->waiter);
+	if (hm_handle_terminate(handle, bulk->timeout, bulk->reason, &why) ==
+		-1 &&
+	    !hm_state_terminal(handle->status.state))
+		on_end(item, handle, &why); /* nor will it end for that */
+	else
+		hm_handle_await(handle, &item->waiter);
 }
 
 static void

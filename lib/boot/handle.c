@@ -63,6 +63,13 @@ hm_handle_put_tail(const struct hm_handle *handle, struct hm_json_out *out)
 }
 
 static int
+lost(struct hm_error *err)
+{
+	return hm_fail(
+	    err, ECONNRESET, "lifecycle channel closed; cannot observe state");
+}
+
+static int
 already(const struct hm_handle *handle, struct hm_error *err)
 {
 	char text[HM_ADDR_SIZE + HM_REASON_MAX];
@@ -79,9 +86,24 @@ is_so(const struct hm_handle *handle, enum hm_until until)
 
 	if (until == HM_UNTIL_READY && handle->was_ready)
 		return 1;
-	if (until == HM_UNTIL_READY)
-		return ended ? -1 : 0;
-	return until == HM_UNTIL_END && ended;
+	if (until == HM_UNTIL_END && ended)
+		return 1;
+	if (handle->lost || (until == HM_UNTIL_READY && ended))
+		return -1;
+	return 0;
+}
+
+void
+handle_hold(struct hm_handle *handle)
+{
+	handle->held++;
+}
+
+void
+handle_drop(struct hm_handle *handle)
+{
+	if (--handle->held == 0 && handle->gone)
+		handle->ops->free(handle);
 }
 
 /* Those that a change concerns are to be told; a change made while others are
@@ -112,8 +134,11 @@ tell(struct hm_handle *handle, struct hm_waiter *waiter)
 {
 	struct hm_error why;
 
-	if (waiter->until != HM_UNTIL_CHANGE &&
-	    is_so(handle, waiter->until) == -1) {
+	if (handle->lost && is_so(handle, waiter->until) == -1) {
+		(void)lost(&why);
+		waiter->fn(waiter->arg, handle, &why);
+	} else if (waiter->until != HM_UNTIL_CHANGE &&
+		   is_so(handle, waiter->until) == -1) {
 		(void)already(handle, &why);
 		waiter->fn(waiter->arg, handle,
 		    handle->failure.code == 0 ? &why : &handle->failure);
@@ -122,12 +147,29 @@ tell(struct hm_handle *handle, struct hm_waiter *waiter)
 	}
 }
 
-int
-handle_change(struct hm_handle *handle, const struct hm_status *next)
+static void
+tell_all(struct hm_handle *handle)
 {
 	struct hm_waiter *waiter;
 
-	if (!hm_state_legal(handle->status.state, next->state)) {
+	handle_hold(handle);
+	take_concerned(handle);
+	while ((waiter = handle->telling) != NULL) {
+		handle->telling = waiter->next;
+		if (waiter->until == HM_UNTIL_CHANGE && !handle->lost) {
+			waiter->next = handle->waiters;
+			handle->waiters = waiter;
+		}
+		tell(handle, waiter);
+	}
+	handle_drop(handle);
+}
+
+int
+handle_change(struct hm_handle *handle, const struct hm_status *next)
+{
+	if (handle->lost ||
+	    !hm_state_legal(handle->status.state, next->state)) {
 		hm_log(handle->manager->loop, HM_LOG_INFO,
 		    "status of '%s' stays %s (illegal change): not %s",
 		    handle->id.proc, hm_state_name(handle->status.state),
@@ -137,16 +179,30 @@ handle_change(struct hm_handle *handle, const struct hm_status *next)
 	handle->status = *next;
 	if (next->state == HM_READY)
 		handle->was_ready = true;
-	take_concerned(handle);
-	while ((waiter = handle->telling) != NULL) {
-		handle->telling = waiter->next;
-		if (waiter->until == HM_UNTIL_CHANGE) {
-			waiter->next = handle->waiters;
-			handle->waiters = waiter;
-		}
-		tell(handle, waiter);
-	}
+	tell_all(handle);
 	return 0;
+}
+
+void
+handle_stopping(struct hm_handle *handle, bool asked, const char *reason)
+{
+	struct hm_status next = handle->status;
+
+	if (next.state == HM_STOPPING)
+		return;
+	next.state = HM_STOPPING;
+	next.asked = asked;
+	(void)snprintf(next.reason, sizeof next.reason, "%s", reason);
+	(void)handle_change(handle, &next);
+}
+
+void
+handle_lose(struct hm_handle *handle)
+{
+	if (handle->lost || hm_state_terminal(handle->status.state))
+		return;
+	handle->lost = true;
+	tell_all(handle);
 }
 
 void
@@ -200,13 +256,18 @@ hm_handle_free(struct hm_handle *handle)
 		errno = EBUSY;
 		return -1;
 	}
+	if (handle->gone)
+		return 0;
 	bulks_forget(manager, handle);
 	while (*p != handle)
 		p = &(*p)->next;
 	*p = handle->next;
 	if (handle->next == NULL)
 		manager->end = p;
-	handle->ops->free(handle);
+	manager->forgotten++;
+	handle->gone = true;
+	handle_hold(handle);
+	handle_drop(handle);
 	return 0;
 }
 
@@ -236,6 +297,7 @@ hm_handle_wait(struct hm_handle *handle, enum hm_until until, uint64_t timeout,
 	struct hm_waiter waiter = {on_reached, &blocked, until, NULL};
 	uint64_t now = hm_loop_now(loop), end = now + timeout;
 
+	handle_hold(handle);
 	hm_handle_await(handle, &waiter);
 	while (blocked.done == 0) {
 		if (timeout != 0 && now >= end)
@@ -250,16 +312,39 @@ hm_handle_wait(struct hm_handle *handle, enum hm_until until, uint64_t timeout,
 		now = hm_loop_now(loop);
 	}
 	hm_handle_unwait(handle, &waiter);
+	handle_drop(handle);
 	return blocked.done == 1 ? 0 : -1;
+}
+
+/* Can it be ended?  -1 with why not. */
+static int
+may_end(const struct hm_handle *handle, struct hm_error *err)
+{
+	if (hm_state_terminal(handle->status.state))
+		return already(handle, err);
+	if (handle->lost)
+		return lost(err);
+	if (handle->ops->terminate == NULL || handle->ops->kill == NULL)
+		return hm_fail(
+		    err, ENOTSUP, "terminate/kill unsupported by manager");
+	return 0;
+}
+
+static int
+not_ended(struct hm_error *err)
+{
+	return hm_fail(
+	    err, EIO, "I/O error during terminate/kill: %s", strerror(errno));
 }
 
 int
 hm_handle_terminate(struct hm_handle *handle, uint64_t timeout,
     const char *reason, struct hm_error *err)
 {
-	if (hm_state_terminal(handle->status.state))
-		return already(handle, err);
-	handle->ops->terminate(handle, timeout, reason);
+	if (may_end(handle, err) == -1)
+		return -1;
+	if (handle->ops->terminate(handle, timeout, reason) == -1)
+		return not_ended(err);
 	return 0;
 }
 
@@ -267,10 +352,23 @@ int
 hm_handle_kill(
     struct hm_handle *handle, const char *reason, struct hm_error *err)
 {
-	if (hm_state_terminal(handle->status.state))
-		return already(handle, err);
-	handle->ops->kill(handle, reason);
-	return 0;
+	if (may_end(handle, err) == -1)
+		return -1;
+	return handle->ops->kill(handle, reason) == -1 ? not_ended(err) : 0;
+}
+
+struct hm_proc *
+hm_handle_proc(const struct hm_handle *handle)
+{
+	return handle->ops->proc == NULL ? NULL : handle->ops->proc(handle);
+}
+
+const struct hm_destroyed *
+hm_handle_destroyed(const struct hm_handle *handle)
+{
+	if (handle->ops->destroyed == NULL)
+		return NULL;
+	return handle->ops->destroyed(handle);
 }
 
 void

@@ -56,6 +56,14 @@ hm_manager_spawn(struct hm_manager *manager, const struct hm_spawn *spawn,
 }
 
 void
+hm_manager_use(struct hm_manager *manager, const struct hm_manager_user *user)
+{
+	static const struct hm_manager_user nobody;
+
+	manager->user = user == NULL ? nobody : *user;
+}
+
+void
 hm_manager_reap(struct hm_manager *manager)
 {
 	if (manager->ops->reap != NULL)
@@ -200,12 +208,30 @@ hunting(const struct process_manager *m)
 	return p != NULL || m->tree.nstrays > 0;
 }
 
+/* The ends of those whose leader ended by then are told. */
+static void
+end_since(struct process_manager *m, uint64_t then)
+{
+	struct process *p = first(m);
+	unsigned forgotten;
+
+	while (p != NULL) {
+		if (!process_may_end(p) || p->ended_at > then) {
+			p = next(p);
+			continue;
+		}
+		forgotten = m->base.forgotten;
+		process_end(p);
+		/* Who was told may have forgotten this one, or others. */
+		p = forgotten == m->base.forgotten ? next(p) : first(m);
+	}
+}
+
 static void
 look(void *arg)
 {
 	struct process_manager *m = arg;
 	uint64_t now = hm_loop_now(m->base.loop), due = 0;
-	struct process *p;
 	long left = 0;
 
 	reap_leaders(m);
@@ -213,11 +239,10 @@ look(void *arg)
 	if (hunting(m))
 		left = tree_sweep(
 		    &m->tree, is_leader, m, now, all_killed(m), &due);
-	for (p = first(m); p != NULL; p = next(p)) {
-		if (process_may_end(p) &&
-		    (left == 0 || now >= p->ended_at + TREE_MAX_MS))
-			process_end(p);
-	}
+	if (left == 0)
+		end_since(m, UINT64_MAX);
+	else if (now >= TREE_MAX_MS)
+		end_since(m, now - TREE_MAX_MS);
 	set_timer(m, due);
 }
 
@@ -310,7 +335,12 @@ hm_process_manager_new(struct hm_loop *loop,
 	}
 	manager_init(&m->base, &process_manager_ops, loop);
 	m->config = *config;
-	(void)snprintf(m->dir, sizeof m->dir, "%s", config->socket_dir);
+	if (config->socket_dir != NULL) {
+		(void)snprintf(m->dir, sizeof m->dir, "%s", config->socket_dir);
+	} else if (sys_socket_dir(m->dir, sizeof m->dir, true, err) == -1) {
+		free(m);
+		return NULL;
+	}
 	inheritance_get(&m->inherit);
 	m->callbacks.loop = loop;
 	m->callbacks.said = on_said;

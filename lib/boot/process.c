@@ -73,7 +73,7 @@ press_kill(struct process *p)
 static int
 ask_agent(struct process *p)
 {
-	struct hm_actor *from = manager_of(p)->config.from;
+	struct hm_actor *from = p->base.manager->user.from;
 	struct hm_json_out out;
 	struct hm_id dest;
 
@@ -106,20 +106,7 @@ on_ladder(void *arg)
 	}
 }
 
-static void
-become_stopping(struct process *p, const char *reason)
-{
-	struct hm_status next = p->base.status;
-
-	if (next.state == HM_STOPPING)
-		return;
-	next.state = HM_STOPPING;
-	next.asked = true;
-	(void)snprintf(next.reason, sizeof next.reason, "%s", reason);
-	(void)handle_change(&p->base, &next);
-}
-
-static void
+static int
 process_terminate(
     struct hm_handle *handle, uint64_t timeout, const char *reason)
 {
@@ -128,11 +115,11 @@ process_terminate(
 	bool ready = handle->status.state == HM_READY;
 
 	if (p->ended)
-		return; /* the rest of its tree is being ended */
+		return 0; /* the rest of its tree is being ended */
 	if (p->press == PRESS_NONE) {
 		p->term_at = now + timeout / 2;
 		p->kill_at = now + timeout;
-		become_stopping(p, reason);
+		handle_stopping(&p->base, true, reason);
 		if (!ready || ask_agent(p) == -1) {
 			press_term(p);
 		} else {
@@ -146,22 +133,24 @@ process_terminate(
 		set_ladder(
 		    p, p->press == PRESS_ASKED ? p->term_at : p->kill_at);
 	}
+	return 0;
 }
 
-static void
+static int
 process_kill(struct hm_handle *handle, const char *reason)
 {
 	struct process *p = (struct process *)handle;
 
 	if (p->press == PRESS_KILL)
-		return;
-	become_stopping(p, reason);
+		return 0;
+	handle_stopping(&p->base, true, reason);
 	if (p->ended) {
 		p->press = PRESS_KILL; /* what is left of the tree, too */
 		hm_manager_reap(handle->manager);
 	} else {
 		press_kill(p);
 	}
+	return 0;
 }
 
 static void
@@ -196,7 +185,7 @@ process_fail(
 	    hm_id_print(&p->base.id, id, sizeof id),
 	    kind == HM_ERR_SPAWN ? "spawn" : "configure", why);
 	if (!p->ended && p->press == PRESS_NONE)
-		process_kill(&p->base, "spawn failed");
+		(void)process_kill(&p->base, "spawn failed");
 }
 
 static void
@@ -254,7 +243,7 @@ process_bound(struct hm_handle *handle, const struct hm_error *why)
 static void
 let_end(struct process *p)
 {
-	become_stopping(p, "spawn failed");
+	handle_stopping(&p->base, true, "spawn failed");
 	p->press = PRESS_TERM;
 	p->kill_at = now_of(p) + ERROR_MS;
 	set_ladder(p, p->kill_at);
@@ -305,6 +294,7 @@ take_place(struct process *p, const struct hm_json *line)
 static int
 take_call(struct process *p, const struct hm_json *line)
 {
+	const struct hm_manager_user *user = &p->base.manager->user;
 	const char *wrong;
 
 	if (p->called || !hm_state_legal(p->base.status.state, HM_READY))
@@ -319,11 +309,10 @@ take_call(struct process *p, const struct hm_json *line)
 		return 0;
 	}
 	p->binding = true;
-	if (manager_of(p)->config.bind == NULL)
+	if (user->bind == NULL)
 		process_bound(&p->base, NULL);
 	else
-		manager_of(p)->config.bind(
-		    manager_of(p)->config.arg, &p->base, p->addr, p->agent);
+		user->bind(user->arg, &p->base, p->addr, p->agent);
 	return 0;
 }
 
@@ -332,11 +321,11 @@ process_said(struct process *p, const struct hm_json *line)
 {
 	uint64_t status;
 	const char *cut = hm_json_string(line, "cut", NULL);
+	const struct hm_manager_user *user = &p->base.manager->user;
 
 	if (cut != NULL && p->called) {
-		if (manager_of(p)->config.cut != NULL)
-			manager_of(p)->config.cut(
-			    manager_of(p)->config.arg, &p->base, cut);
+		if (user->cut != NULL)
+			user->cut(user->arg, &p->base, cut);
 		return 0;
 	}
 	if (hm_json_u64(line, "status", &status) == -1)
@@ -383,6 +372,33 @@ process_may_end(const struct process *p)
 	       !hm_state_terminal(p->base.status.state);
 }
 
+/* One that was killed has not removed its socket. */
+static void
+remove_socket(const struct process_manager *m, const char *text)
+{
+	size_t len = strlen(m->dir);
+	struct hm_addr addr;
+	const char *path;
+
+	if (text[0] == '\0' || hm_addr_parse(&addr, text, 0, NULL) == -1 ||
+	    (path = hm_addr_path(&addr)) == NULL)
+		return;
+	/* Only where it was told to serve, and nothing further down. */
+	if (strncmp(path, m->dir, len) == 0 && path[len] == '/' &&
+	    strchr(path + len + 1, '/') == NULL)
+		sys_remove_dead(path);
+}
+
+static void
+remove_sockets(const struct process *p)
+{
+	char addr[HM_ADDR_SIZE];
+
+	remove_socket(manager_of(p), p->addr);
+	if (payload_socket(manager_of(p)->dir, p->token, addr) == 0)
+		remove_socket(manager_of(p), addr);
+}
+
 void
 process_end(struct process *p)
 {
@@ -391,6 +407,7 @@ process_end(struct process *p)
 
 	output_finish(&p->out);
 	output_finish(&p->err);
+	remove_sockets(p);
 	if (p->lost != 0) {
 		next.state = HM_FAILED;
 		(void)snprintf(next.reason, sizeof next.reason,
@@ -433,6 +450,12 @@ process_free(struct hm_handle *handle)
 	free(p);
 }
 
-const struct handle_ops process_ops = {process_terminate, process_kill,
-    process_signal, process_unheard, process_bound, process_put_tail,
-    process_free};
+const struct handle_ops process_ops = {
+    .terminate = process_terminate,
+    .kill = process_kill,
+    .signal = process_signal,
+    .unheard = process_unheard,
+    .bound = process_bound,
+    .put_tail = process_put_tail,
+    .free = process_free,
+};

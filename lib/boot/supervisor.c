@@ -249,20 +249,20 @@ take_signals(struct supervisor *sup, struct hm_error *err)
 static int
 make_manager(struct supervisor *sup, struct hm_error *err)
 {
+	const struct hm_manager_user user = {
+	    sup->agent, on_bind, ward_cut, sup};
 	struct hm_process_config config;
 
 	memset(&config, 0, sizeof config);
 	config.socket_dir = sup->dir;
-	config.from = sup->agent;
 	config.subreaper = true;
-	config.bind = on_bind;
-	config.cut = ward_cut;
 	config.line = sup->sinks.first == NULL ? NULL : on_line;
 	config.arg = sup;
 	/* Before signals are taken: the procs get them as the caller had. */
 	sup->manager = hm_process_manager_new(sup->loop, &config, err);
 	if (sup->manager == NULL)
 		return -1;
+	hm_manager_use(sup->manager, &user);
 	will_write(sup, hm_process_manager_callback(sup->manager));
 	return take_signals(sup, err);
 }

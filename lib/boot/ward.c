@@ -185,33 +185,6 @@ post_unbind(struct ward *ward)
 		ward_over(ward);
 }
 
-/* A socket of a proc that has ended: it may have been killed. */
-static void
-remove_socket(const struct ward *ward, const char *text)
-{
-	size_t len = strlen(ward->sup->dir);
-	struct hm_addr addr;
-	const char *path;
-
-	if (text[0] == '\0' || hm_addr_parse(&addr, text, 0, NULL) == -1 ||
-	    (path = hm_addr_path(&addr)) == NULL)
-		return;
-	/* Only where it was told to serve, and nothing further down. */
-	if (strncmp(path, ward->sup->dir, len) == 0 && path[len] == '/' &&
-	    strchr(path + len + 1, '/') == NULL)
-		sys_remove_dead(path);
-}
-
-static void
-remove_sockets(const struct ward *ward)
-{
-	char addr[HM_ADDR_SIZE];
-
-	remove_socket(ward, hm_handle_status(ward->handle)->addr);
-	if (payload_socket(ward->sup->dir, ward->token, addr) == 0)
-		remove_socket(ward, addr);
-}
-
 void
 will_write(const struct supervisor *sup, const char *addr)
 {
@@ -315,7 +288,6 @@ on_change(void *arg, struct hm_handle *handle, const struct hm_error *why)
 		post_status(ward);
 		return;
 	}
-	remove_sockets(ward);
 	if (ward->bound) {
 		post_status(ward);
 		ward_over(ward);

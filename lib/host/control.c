@@ -437,8 +437,12 @@ control_returned(struct hm_actor *self, struct hm_envelope *env)
 	struct hm_id dest;
 
 	hm_envelope_dest(env, &dest);
-	entry = name == NULL ? NULL : registry_find(&host->names, name);
-	if (entry != NULL && entry->kind == ENTRY_JOINED)
+	entry = registry_find(&host->names, name == NULL ? dest.proc : name);
+	if (name == NULL && strcmp(hm_json_string(json, "op", ""), "stop") != 0)
+		entry = NULL;
+	if (entry != NULL && entry->managed)
+		managed_unheard(entry);
+	else if (entry != NULL && entry->kind == ENTRY_JOINED)
 		reap_failed(entry, "terminate/kill unsupported by manager");
 	else if (entry != NULL)
 		reap_failed(

@@ -17,6 +17,8 @@
 /* What waits to be written gets so long at the end, at most. */
 #define CLOSE_MS 2000
 #define CLOSE_LOOK_MS 5
+/* Procs ended at a time, unless somebody says. */
+#define DEFAULT_MAX 64
 
 void
 answer_begin(struct hm_json_out *out)
@@ -98,15 +100,19 @@ hm_host_new(struct hm_loop *loop, const struct hm_host_config *config,
 		return NULL;
 	}
 	host->loop = loop;
-	host->limits = *config->limits;
+	if (config->limits != NULL)
+		host->limits = *config->limits;
+	else
+		hm_limits_init(&host->limits);
 	host->timeout = config->timeout;
-	host->max = config->max;
+	host->max = config->max == 0 ? DEFAULT_MAX : config->max;
 	registry_init(&host->names, (size_t)host->limits.snapshot_retention);
 	host->router =
 	    router_new(loop, &host->limits, &host_router_ops, host, err);
 	if (host->router == NULL || host_listen(host, config, err) == -1 ||
 	    make_procs(host, err) == -1 ||
-	    make_senders(host, config, err) == -1) {
+	    make_senders(host, config, err) == -1 ||
+	    managed_begin(host, config->managers, err) == -1) {
 		hm_host_free(host);
 		return NULL;
 	}
@@ -124,7 +130,12 @@ hm_host_free(struct hm_host *host)
 
 	if (host == NULL)
 		return;
+	/* What is killed now is no orderly end. */
+	host->ending = true;
+	host->last_reap = NULL;
+	host->done = NULL;
 	hm_timer_stop(host->loop, &host->timer);
+	managed_end(host);
 	for (entry = host->names.living.first; entry != NULL;
 	     entry = entry->next)
 		hm_timer_stop(host->loop, &entry->timer);

@@ -10,6 +10,7 @@
  *   item.c      one of them
  *   control.c   the messages to host_agent
  *   naming.c    those that give, bind and free names
+ *   managed.c   procs that this process has started
  *   record.c    entries as they are shown
  */
 #ifndef HM_HOST_PRIVATE_H
@@ -44,6 +45,7 @@ struct hm_host {
 	struct watcher *watchers;
 	size_t nwatchers, nwaiters;
 	struct reap *reaps;
+	struct hm_manager **managers; /* NULL-ended */
 	char frontend[HM_ADDR_SIZE], backend[HM_ADDR_SIZE];
 	char dir[HM_ADDR_SIZE]; /* of sockets, "" when abstract */
 	bool local_active;
@@ -137,6 +139,24 @@ void reap_forget(struct entry *asker);
 void reap_end(struct hm_host *host);
 /* "attempted" … "failed" into an open object. */
 void reap_put_summary(const struct reap *reap, struct hm_json_out *out);
+
+/* naming.c: a living entry of that name, which may be had, with a token;
+ * routed: what is for it waits until a peer boots under it. */
+struct entry *name_reserve(
+    struct hm_host *host, const char *name, bool routed, struct hm_error *err);
+
+/* managed.c */
+int managed_begin(struct hm_host *host, struct hm_manager *const *managers,
+    struct hm_error *err);
+/* Kills what is left. */
+void managed_end(struct hm_host *host);
+/* entry is ending: its handle is not followed any more. */
+void managed_forget(struct entry *entry);
+/* Its agent could not be asked to stop. */
+void managed_unheard(struct entry *entry);
+/* Its end is asked for; -1 with why not. */
+int managed_ask(const struct entry *entry, const struct reap_spec *spec,
+    const char *reason, bool kill, struct hm_error *why);
 
 /* control.c */
 int control_handle(struct hm_actor *self, struct hm_envelope *msg);

@@ -151,6 +151,20 @@ ask_joined(struct entry *entry, const struct reap *reap)
 	return ask(entry->host, entry->name, "stop", entry->name, reap);
 }
 
+/* One of this process: it may have ended when this returns. */
+static void
+ask_managed(struct item *item, bool kill, uint64_t end)
+{
+	struct reap *reap = item->reap;
+	struct hm_error why;
+
+	item->due = end + HARD_MS;
+	if (managed_ask(item->entry, &reap->spec, reap->reason, kill, &why) ==
+		-1 &&
+	    item->state == ITEM_ASKED)
+		item_failed(item, why.text, false);
+}
+
 /* Asks for the end of the item's entry, politely or not. */
 void
 item_ask(struct item *item, bool kill)
@@ -164,6 +178,10 @@ item_ask(struct item *item, bool kill)
 	if (item->state == ITEM_NEW)
 		reap->in_flight++;
 	item->state = ITEM_ASKED;
+	if (entry->managed) {
+		ask_managed(item, kill, end);
+		return;
+	}
 	if (entry->kind == ENTRY_SPAWNED) {
 		item->due = end + HARD_MS;
 		done = ask_owner(entry, reap, kill, end);

@@ -307,6 +307,7 @@ life_end(struct entry *entry)
 	if (entry->status.ended <= 0)
 		entry->status.ended = sys_wall();
 	hm_timer_stop(host->loop, &entry->timer);
+	managed_forget(entry);
 	forget(entry);
 	(void)router_stats(host->router, entry->name, &entry->stats);
 	if (entry->owner != NULL && entry->owner != entry)

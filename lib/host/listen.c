@@ -68,7 +68,8 @@ listen_on(struct hm_host *host, const struct hm_host_config *config,
 	if (found->n == LISTEN_MAX)
 		return hm_fail_kind(err, HM_ERR_INVALID, EINVAL,
 		    "address '%.100s': there are %d already", text, LISTEN_MAX);
-	if (serve(host, config, text, config->mode, &addr, got, err) == -1)
+	if (serve(host, config, text, config->mode == 0 ? 0600 : config->mode,
+		&addr, got, err) == -1)
 		return -1;
 	found->n++;
 	if (got->transport == HM_TRANSPORT_UNIX && host->frontend[0] == '\0') {

@@ -35,29 +35,39 @@ may_begin(struct request *req)
 	    "names are given to what is attached to this host");
 }
 
-static struct entry *
-reserve(struct request *req, const char *name)
+struct entry *
+name_reserve(
+    struct hm_host *host, const char *name, bool routed, struct hm_error *err)
 {
-	struct hm_host *host = req->host;
 	unsigned char bytes[(TOKEN_SIZE - 1) / 2];
 	struct entry *entry = NULL;
 	size_t i;
 
-	if (life_check_name(host, name, &req->err) == -1)
+	if (life_check_name(host, name, err) == -1)
 		return NULL;
 	if (sys_random(bytes, sizeof bytes) == -1 ||
 	    (entry = entry_new(ENTRY_SPAWNED, name)) == NULL ||
-	    router_reserve(host->router, name) == -1) {
+	    (routed && router_reserve(host->router, name) == -1)) {
 		(void)hm_fail(
-		    &req->err, errno, "proc '%s': %s", name, strerror(errno));
+		    err, errno, "proc '%s': %s", name, strerror(errno));
 		entry_free(entry);
 		return NULL;
 	}
 	for (i = 0; i < sizeof bytes; i++)
 		(void)snprintf(entry->token + 2 * i, 3, "%02x", bytes[i]);
+	life_begin(host, entry);
+	return entry;
+}
+
+static struct entry *
+reserve(struct request *req, const char *name)
+{
+	struct entry *entry = name_reserve(req->host, name, true, &req->err);
+
+	if (entry == NULL)
+		return NULL;
 	entry->owner = req->asker;
 	req->asker->owned++;
-	life_begin(host, entry);
 	return entry;
 }
 

@@ -18,6 +18,7 @@
 
 #include <hostmux/json.h>
 #include <hostmux/loop.h>
+#include <hostmux/manager.h>
 #include <hostmux/status.h>
 
 #include "host/past.h"
@@ -48,11 +49,15 @@ struct entry {
 	bool proc;   /* it has been ready, or has joined: not just an attempt */
 	bool booted; /* the token has been used */
 	bool counts;
-	bool ending; /* its end is known; its name is free very soon */
-	bool lost;   /* and that is because its owner was lost */
+	bool ending;	/* its end is known; its name is free very soon */
+	bool lost;	/* and that is because its owner was lost */
+	bool managed;	/* started by this process */
+	bool abandoned; /* and never Ready: nobody has its handle */
 	bool ended;
 	unsigned owned, asked; /* entries it owns, waits it has asked for */
 	unsigned held;
+	struct hm_handle *handle; /* managed, and not seen ended */
+	struct hm_waiter follows; /* that */
 	struct hm_status status;
 	struct hm_status last;	   /* ending and not lost: to come */
 	struct router_stats stats; /* of the ended */

@@ -71,7 +71,7 @@ wait_for_answer(struct hm_actor *actor, const struct call *call,
 			    (unsigned long long)timeout);
 		else if (actor->proc->stopped)
 			(void)hm_fail(err, ECANCELED, "stopped while waiting");
-		else if (hm_loop_turn(loop,
+		else if (proc_turn(actor->proc,
 			     timeout == 0 ? -1 : sys_poll_ms(end - now)) == -1)
 			(void)hm_fail(err, errno, "loop: %s", strerror(errno));
 		else

@@ -262,6 +262,7 @@ proc_drain(void *arg)
 	struct hm_envelope *env;
 	unsigned n, left = ROUND;
 
+	proc->turning++;
 	while ((env = mail_take(&proc->system)) != NULL)
 		system_handle(proc, env);
 	while (left > 0 && (actor = proc->ready) != NULL) {
@@ -273,6 +274,7 @@ proc_drain(void *arg)
 		left -= n < left ? n : left;
 		hm_actor_drop(actor);
 	}
+	proc->turning--;
 	if (proc->ready != NULL)
 		hm_task_start(proc->loop, &proc->task);
 }
@@ -425,7 +427,9 @@ proc_returned(struct router_local *local, struct hm_envelope *env)
 		return;
 	}
 	if (actor != NULL && actor->returned != NULL) {
+		proc->turning++;
 		actor->returned(actor, env);
+		proc->turning--;
 	} else if ((hm_envelope_flags(env) & HM_ENV_LASTING) == 0) {
 		hm_envelope_sender(env, &sender);
 		hm_log(proc->loop, HM_LOG_WARNING,

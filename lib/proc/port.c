@@ -250,8 +250,7 @@ wait_a_turn(
 		    err, ETIMEDOUT, "nothing within %" PRIu64 " ms", timeout);
 	if (proc->stopped)
 		return hm_fail(err, ECANCELED, "stopped while waiting");
-	if (hm_loop_turn(
-		proc->loop, timeout == 0 ? -1 : sys_poll_ms(end - now)) == -1)
+	if (proc_turn(proc, timeout == 0 ? -1 : sys_poll_ms(end - now)) == -1)
 		return hm_fail(err, errno, "loop: %s", strerror(errno));
 	return 0;
 }

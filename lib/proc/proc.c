@@ -1,6 +1,6 @@
 /*
- * Procs: made on a router of their own (attached to a host, direct, local) or
- * on the host's, run, and ended in order.
+ * Procs: made on a router of their own (attached to a host, direct, local,
+ * configured), run, and ended in order.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,9 +14,6 @@
 #define ATTACH_MS 5000
 #define LEAVE_MS 1000
 #define REDIAL_MS 200
-/* A host puts messages for its own procs together in its own memory; control
- * needs no more than this. */
-#define ON_ROUTER_MAX ((uint64_t)256 * 1024)
 
 int
 hm_host_default(
@@ -47,8 +44,11 @@ on_progress(struct router_local *local)
 {
 	struct hm_proc *proc = (struct hm_proc *)local;
 
-	if (proc->progress != NULL && !proc->dying)
-		proc->progress(proc->progress_arg);
+	if (proc->progress == NULL || proc->dying)
+		return;
+	proc->turning++;
+	proc->progress(proc->progress_arg);
+	proc->turning--;
 }
 
 static void
@@ -80,7 +80,7 @@ on_lost(void *arg, const char *why)
 		lost_for_good(proc, "no memory");
 }
 
-static void
+void
 proc_init(
     struct hm_proc *proc, struct hm_loop *loop, const struct hm_limits *limits)
 {
@@ -127,8 +127,7 @@ proc_new(
 	return proc;
 }
 
-/* The proc is known as name behind addr from now on. */
-static int
+int
 proc_enter(
     struct hm_proc *proc, const char *addr, const char *name, const char *host)
 {
@@ -335,27 +334,6 @@ hm_proc_sender(struct hm_proc *proc)
 	return &gate->sender;
 }
 
-struct hm_proc *
-hm_proc_on_router(
-    struct hm_router *router, const char *name, struct hm_error *err)
-{
-	struct hm_proc *proc = calloc(1, sizeof *proc);
-
-	if (proc == NULL) {
-		(void)hm_fail(err, ENOMEM, "no memory");
-		return NULL;
-	}
-	proc_init(proc, router_loop(router), router_limits(router));
-	proc->router = router;
-	proc->local.max = ON_ROUTER_MAX;
-	proc->attach_state = 1;
-	if (proc_enter(proc, "", name, router_id(router)) == 0)
-		return proc;
-	(void)hm_fail(err, errno, "proc '%s': %s", name, strerror(errno));
-	free(proc);
-	return NULL;
-}
-
 int
 hm_proc_serve(struct hm_proc *proc, const char *addr, struct hm_addr *got,
     struct hm_error *err)
@@ -413,10 +391,21 @@ hm_proc_free(struct hm_proc *proc)
 }
 
 int
+proc_turn(struct hm_proc *proc, int ms)
+{
+	int done;
+
+	proc->turning++;
+	done = hm_loop_turn(proc->loop, ms);
+	proc->turning--;
+	return done;
+}
+
+int
 hm_proc_run(struct hm_proc *proc)
 {
 	while (!proc->stopped) {
-		if (hm_loop_turn(proc->loop, -1) == -1)
+		if (proc_turn(proc, -1) == -1)
 			return 1;
 	}
 	return proc->status;
@@ -430,6 +419,17 @@ hm_proc_stop(struct hm_proc *proc, int status)
 	proc->stopped = true;
 	proc->status = status;
 	hm_loop_wake(proc->loop);
+	if (proc->halt != NULL && !proc->dying)
+		proc->halt(proc->halt_arg, status);
+}
+
+void
+proc_on_halt(struct hm_proc *proc, void (*fn)(void *arg, int status), void *arg)
+{
+	proc->halt = fn;
+	proc->halt_arg = arg;
+	if (proc->stopped)
+		fn(arg, proc->status);
 }
 
 struct hm_loop *

@@ -143,6 +143,7 @@ struct hm_proc {
 	struct hm_router *router;
 	struct hm_loop *loop;
 	bool own_loop, own_router, stopped, dying;
+	unsigned turning; /* functions of it that may turn the loop, and run */
 	/* a lost link is attached again under the same name until then */
 	bool redial, joined;
 	uint64_t redial_until;
@@ -184,6 +185,8 @@ struct hm_proc {
 	void *lost_arg;
 	void (*stop)(void *arg, const char *reason);
 	void *stop_arg;
+	void (*halt)(void *arg, int status);
+	void *halt_arg;
 	/* attaching */
 	struct hm_error attach_err;
 	int attach_state; /* 0 under way, 1 in, -1 refused */
@@ -280,6 +283,17 @@ void snapshots_fini(struct hm_proc *proc);
 
 /* system.c: a message to the introspect or the signal port. */
 void system_handle(struct hm_proc *proc, struct hm_envelope *env);
+
+/* proc.c */
+/* limits NULL: defaults. */
+void proc_init(
+    struct hm_proc *proc, struct hm_loop *loop, const struct hm_limits *limits);
+/* It is known as name behind addr ("": all of its router's) from now on, in ids
+ * as host's.  -1 with errno. */
+int proc_enter(
+    struct hm_proc *proc, const char *addr, const char *name, const char *host);
+/* hm_loop_turn, while which proc is not freed. */
+int proc_turn(struct hm_proc *proc, int ms);
 
 /* lookup.c */
 void weak_fini(struct hm_proc *proc);

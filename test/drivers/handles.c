@@ -168,16 +168,15 @@ ends_as(struct born *born, struct hm_handle *handle, const char *want)
 static void
 make_manager(void)
 {
+	const struct hm_manager_user user = {owner, on_bind, NULL, &manager};
 	struct hm_process_config config = {0};
 	sigset_t set;
 
 	config.socket_dir = embed_dir;
-	config.from = owner;
 	config.subreaper = true;
-	config.bind = on_bind;
-	config.arg = &manager;
 	manager = hm_process_manager_new(loop, &config, &err);
 	CHECK(manager != NULL);
+	hm_manager_use(manager, &user);
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGCHLD);
 	CHECK(hm_loop_signals(loop, &set, on_signal, NULL) == 0);

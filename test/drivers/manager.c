@@ -1,7 +1,6 @@
 /*
- * Handles and managers: a scripted one for the waits and their words, and
- * processes (this program again, told how to behave) for births that fail in
- * every way, the ladder of the end, and what is told when.
+ * The manager of processes (this program again, told how to behave): births
+ * that fail in every way, the ladder of the end, and what is told when.
  */
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -23,7 +22,7 @@ static struct hm_manager *manager;
 static struct hm_id id;
 static const char *self;
 static struct hm_summary summary;
-static unsigned bulks, changes;
+static unsigned bulks;
 
 /* --- the child's side */
 
@@ -357,94 +356,6 @@ test_all(void)
 		CHECK(hm_handle_free(handles[i]) == 0);
 }
 
-/* --- a manager of another kind */
-
-static void
-scripted_terminate(
-    struct hm_handle *handle, uint64_t timeout, const char *reason)
-{
-	struct hm_status next = handle->status;
-
-	(void)timeout;
-	(void)reason;
-	next.state = HM_STOPPED;
-	(void)handle_change(handle, &next);
-}
-
-static void
-scripted_kill(struct hm_handle *handle, const char *reason)
-{
-	(void)reason;
-	handle_stuck(handle, "scripted");
-}
-
-static void
-scripted_free(struct hm_handle *handle)
-{
-	free(handle);
-}
-
-static void
-on_change(void *arg, struct hm_handle *handle, const struct hm_error *why)
-{
-	(void)handle;
-	(void)why;
-	++*(unsigned *)arg;
-}
-
-/* Drops the other waiter, which is due in the same change. */
-struct rude {
-	struct hm_waiter mine, *other;
-};
-
-static void
-on_rude(void *arg, struct hm_handle *handle, const struct hm_error *why)
-{
-	(void)why;
-	hm_handle_unwait(handle, ((struct rude *)arg)->other);
-}
-
-static void
-test_scripted(void)
-{
-	static const struct handle_ops ops = {scripted_terminate, scripted_kill,
-	    NULL, NULL, NULL, NULL, scripted_free};
-	static const struct manager_ops manager_ops = {
-	    HM_TRANSPORT_LOCAL, NULL, NULL, NULL, NULL};
-	struct hm_manager scripted;
-	struct hm_spawn spawning;
-	struct hm_handle *handle = calloc(1, sizeof *handle);
-	struct hm_waiter each = {on_change, &changes, HM_UNTIL_CHANGE, NULL};
-	struct hm_waiter ready = {on_change, &changes, HM_UNTIL_READY, NULL};
-	struct hm_waiter end = {on_change, &changes, HM_UNTIL_END, NULL};
-	struct rude rude = {{on_rude, &rude, HM_UNTIL_READY, NULL}, &ready};
-	struct hm_status next;
-	struct hm_error err;
-
-	memset(&scripted, 0, sizeof scripted);
-	memset(&spawning, 0, sizeof spawning);
-	spawning.id = &id;
-	manager_init(&scripted, &manager_ops, loop);
-	handle_enter(handle, &ops, &scripted, &spawning);
-	hm_handle_await(handle, &ready);
-	hm_handle_await(handle, &rude.mine);
-	CHECK(hm_handle_wait(handle, HM_UNTIL_READY, 10, &err) == -1);
-	CHECK(err.code == ETIMEDOUT);
-	next = handle->status;
-	next.state = HM_READY;
-	CHECK(handle_change(handle, &next) == 0 && changes == 0);
-	CHECK(hm_handle_wait(handle, HM_UNTIL_READY, 10, &err) == 0);
-	next.state = HM_RUNNING; /* back it does not go */
-	CHECK(handle_change(handle, &next) == -1);
-	hm_handle_await(handle, &each);
-	hm_handle_await(handle, &end);
-	CHECK(hm_handle_kill(handle, "", &err) == 0 && changes == 2);
-	CHECK(hm_handle_terminate(handle, 0, "", &err) == 0 && changes == 4);
-	CHECK(hm_handle_wait(handle, HM_UNTIL_END, 10, &err) == 0);
-	CHECK(hm_handle_wait(handle, HM_UNTIL_READY, 10, &err) == 0);
-	manager_fini(&scripted);
-}
-
 static void
 on_signal(void *arg, int sig)
 {
@@ -470,7 +381,6 @@ main(int argc, char **argv)
 	CHECK(hm_id_parse(&id, "unix:/h,w", &err) == 0);
 	loop = hm_loop_new(NULL, &err);
 	CHECK(loop != NULL);
-	test_scripted();
 	memset(&config, 0, sizeof config);
 	config.socket_dir = dir;
 	config.subreaper = true;
