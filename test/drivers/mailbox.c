@@ -6,28 +6,17 @@
 
 #include "proc.h"
 
-static char story[512], returned[256];
+static char returned[256];
 static unsigned nreturned;
 
 static void
 tell(const char *who, const struct hm_envelope *msg)
 {
-	size_t n = strlen(story);
+	char text[300];
 
-	(void)snprintf(story + n, sizeof story - n, "%s%s:%.*s",
-	    n > 0 ? " " : "", who, (int)hm_payload_len(msg),
-	    (const char *)hm_payload(msg));
-}
-
-static void
-told(const char *expected)
-{
-	settle();
-	if (strcmp(story, expected) != 0)
-		fprintf(
-		    stderr, "got:      %s\nexpected: %s\n", story, expected);
-	CHECK(strcmp(story, expected) == 0);
-	story[0] = '\0';
+	(void)snprintf(text, sizeof text, "%s:%.*s", who,
+	    (int)hm_payload_len(msg), (const char *)hm_payload(msg));
+	note(text);
 }
 
 static int

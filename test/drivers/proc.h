@@ -66,6 +66,29 @@ settle(void)
 	while (proc->ready != NULL || proc->system.n > 0 || proc->task.queued);
 }
 
+/* What has happened since the last told, in words. */
+static char story[1024];
+
+static inline void
+note(const char *text)
+{
+	size_t n = strlen(story);
+
+	(void)snprintf(
+	    story + n, sizeof story - n, "%s%s", n > 0 ? " " : "", text);
+}
+
+static inline void
+told(const char *expected)
+{
+	settle();
+	if (strcmp(story, expected) != 0)
+		fprintf(
+		    stderr, "got:      %s\nexpected: %s\n", story, expected);
+	CHECK(strcmp(story, expected) == 0);
+	story[0] = '\0';
+}
+
 /* Turns until what is so, or for 20 s. */
 #define UNTIL(what)                                                     \
 	do {                                                            \

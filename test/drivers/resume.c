@@ -9,6 +9,7 @@
 
 #include <hostmux/proc.h>
 
+#include "attach.h"
 #include "check.h"
 #include "proc/proc_private.h"
 #include "route/peer.h"
@@ -45,21 +46,6 @@ on_return(struct hm_actor *self, struct hm_envelope *env)
 	(void)self;
 	(void)env;
 	returned++;
-}
-
-static struct hm_proc *
-attach(struct hm_loop *loop, const char *host, const char *name)
-{
-	struct hm_attach how;
-	struct hm_error err;
-	struct hm_proc *proc;
-
-	memset(&how, 0, sizeof how);
-	how.host = host;
-	how.name = name;
-	proc = hm_proc_attach(loop, &how, &err);
-	CHECK(proc != NULL);
-	return proc;
 }
 
 /* Breaks a connection of the router, in the middle of whatever it carries. */

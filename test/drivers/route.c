@@ -8,6 +8,7 @@
 
 #include <hostmux/proc.h>
 
+#include "attach.h"
 #include "check.h"
 #include "proc/agent.h"
 #include "proc/host_proc.h"
@@ -67,23 +68,6 @@ on_return(struct hm_actor *self, struct hm_envelope *env)
 	CHECK(hm_envelope_error_at(env, 0, &kind, &why, &at));
 	(void)snprintf(returned_why, sizeof returned_why, "%s: %.*s",
 	    hm_outcome_name(kind), (int)why.n, why.p);
-}
-
-static struct hm_proc *
-attach(struct hm_loop *loop, const char *host, const char *name)
-{
-	struct hm_attach how;
-	struct hm_error err;
-	struct hm_proc *proc;
-
-	memset(&how, 0, sizeof how);
-	how.host = host;
-	how.name = name;
-	proc = hm_proc_attach(loop, &how, &err);
-	if (proc == NULL)
-		fprintf(stderr, "%s\n", err.text);
-	CHECK(proc != NULL);
-	return proc;
 }
 
 static void

@@ -5,17 +5,6 @@
 
 #include "proc.h"
 
-static char story[1024];
-
-static void
-tell(const char *text)
-{
-	size_t n = strlen(story);
-
-	(void)snprintf(
-	    story + n, sizeof story - n, "%s%s", n > 0 ? " " : "", text);
-}
-
 static int
 fail_at(struct hm_actor *self, struct hm_envelope *msg)
 {
@@ -38,7 +27,7 @@ tell_end(struct hm_actor *self, const struct hm_actor_status *end)
 
 	(void)snprintf(text, sizeof text, "%s%llu-%s", id.actor,
 	    (unsigned long long)id.index, hm_actor_state_name(end->state));
-	tell(text);
+	note(text);
 	return HM_TAKEN;
 }
 
@@ -59,7 +48,7 @@ supervise(struct hm_actor *self, const struct hm_event *event)
 	    (unsigned long long)event->actor.index,
 	    event->failed ? "failed" : "stopped", event->reason,
 	    (unsigned long long)event->origin.index, event->origin_reason);
-	tell(text);
+	note(text);
 	return *answer;
 }
 
@@ -86,7 +75,7 @@ coordinate(struct hm_actor *self, struct hm_envelope *msg)
 	    hm_json_bool(json, "failed", false) ? "failed" : "stopped",
 	    hm_json_string(json, "reason", ""),
 	    strrchr(hm_json_string(json, "origin", ","), ',') + 1);
-	tell(text);
+	note(text);
 	hm_json_free(json);
 	return HM_TAKEN;
 }
@@ -105,17 +94,6 @@ begin(bool with_coordinator)
 	CHECK(hm_proc_supervise(proc, actor, HM_PORT_DEFAULT) == 0);
 	CHECK(hm_proc_supervise(proc, actor, HM_PORT_DEFAULT) == -1 &&
 	      errno == EEXIST);
-}
-
-static void
-told(const char *expected)
-{
-	settle();
-	if (strcmp(story, expected) != 0)
-		fprintf(
-		    stderr, "got:      %s\nexpected: %s\n", story, expected);
-	CHECK(strcmp(story, expected) == 0);
-	story[0] = '\0';
 }
 
 /* test_parent_failure: its children are stopped first, and it goes to the
@@ -309,7 +287,7 @@ wait_for_child(struct hm_actor *self, struct hm_envelope *msg)
 	watch(waited_for, &seen);
 	post_text(self, waited_for, "boom");
 	UNTIL(hm_actor_state_terminal(seen.status.state));
-	tell("waited");
+	note("waited");
 	return HM_TAKEN;
 }
 
@@ -317,7 +295,7 @@ static int
 judge(struct hm_actor *self, const struct hm_event *event)
 {
 	(void)self;
-	tell(event->failed ? "judged" : "heard");
+	note(event->failed ? "judged" : "heard");
 	return HM_NO;
 }
 
@@ -343,7 +321,7 @@ static int
 turn_within(struct hm_actor *self, const struct hm_event *event)
 {
 	(void)self;
-	tell("told");
+	note("told");
 	turn(0);
 	turn(0);
 	CHECK(hm_proc_find(proc, &event->actor) != NULL);
@@ -354,7 +332,7 @@ static int
 free_it(struct hm_actor *self, const struct hm_event *event)
 {
 	(void)self;
-	tell("told");
+	note("told");
 	hm_actor_free(hm_proc_find(proc, &event->actor));
 	CHECK(hm_proc_find(proc, &event->actor) == NULL);
 	return HM_TAKEN;
