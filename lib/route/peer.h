@@ -73,6 +73,7 @@ struct flow {
 	uint64_t parked;   /* credit of from's that waits */
 	bool held, heavy;
 	struct peer *waits; /* for its turn, in a lane of that one's; or NULL */
+	uint64_t behind;    /* then: the number there of the first that does */
 	uint16_t len;
 	unsigned char dest[]; /* as in a head */
 };

@@ -51,15 +51,19 @@ store_unused(struct hm_source *source)
 	struct router_local *local = store->local;
 
 	leave(store);
-	if (local != NULL)
+	if (local != NULL) {
+		local->moved = hm_loop_now(local->router->loop);
 		stores_next(local);
+	}
 	link_drop(&store->from->link);
 	free(store);
 }
 
-/* What local has of the large or the others; does one of these wait? */
+/* What local has of the large or the others; does one of these wait?  What is
+ * unfinished of link is left out, if that is not NULL. */
 static bool
-add_up(const struct router_local *local, bool large, struct taken *taken)
+add_up(const struct router_local *local, bool large, const struct peer *link,
+    struct taken *taken)
 {
 	uint64_t most = most_here(local);
 	const struct store *store;
@@ -73,6 +77,8 @@ add_up(const struct router_local *local, bool large, struct taken *taken)
 			waits = true;
 			continue;
 		}
+		if (store->passage != NULL && store->from == link)
+			continue;
 		taken->all += store->len;
 		if (store->passage != NULL)
 			taken->pieces += store->len;
@@ -134,7 +140,7 @@ store_begin(struct passage *passage)
 	store->passage = passage;
 	store->len = passage->whole;
 	store->moved = hm_loop_now(local->router->loop);
-	waits = add_up(local, is_large(store->len, most), &taken) ||
+	waits = add_up(local, is_large(store->len, most), NULL, &taken) ||
 		!fits(&taken, store->len, most);
 	if (waits && is_alone(passage, local) && say_hold(store, true) == 0) {
 		store->waits = true;
@@ -173,7 +179,9 @@ stores_next(struct router_local *local)
 		large = is_large(store->len, most_here(local));
 		if (!store->waits || barred[large])
 			continue;
-		(void)add_up(local, large, &taken);
+		/* What its link began behind it is held with it, and so is
+		 * nothing to wait for. */
+		(void)add_up(local, large, store->from, &taken);
 		barred[large] = !fits(&taken, store->len, most_here(local)) ||
 				say_hold(store, false) == -1;
 		if (!barred[large])

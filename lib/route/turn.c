@@ -75,6 +75,14 @@ turn_dest(const struct turn *turn)
 	return head.dest_proc;
 }
 
+/* Is it in a lane of to?  What its flow had sent before is not. */
+static bool
+is_waiting(const struct turn *turn, const struct peer *to)
+{
+	return turn->flow != NULL && turn->flow->waits == to &&
+	       turn->out >= turn->flow->behind;
+}
+
 /* What is on its way to to for dest, of the large or the others. */
 static void
 add_up(const struct peer *to, struct hm_slice dest, bool large,
@@ -86,7 +94,7 @@ add_up(const struct peer *to, struct hm_slice dest, bool large,
 	taken->pieces = taken->all = 0;
 	for (turn = to->turns; turn != NULL; turn = turn->next) {
 		if (is_large(turn->len, most) != large ||
-		    (turn->flow != NULL && turn->flow->waits == to) ||
+		    is_waiting(turn, to) ||
 		    !same(turn_dest(turn), dest))
 			continue;
 		taken->all += turn->len;
@@ -166,8 +174,10 @@ turn_ask(struct flow *flow, struct peer *to, uint64_t out, uint64_t len)
 	/* Where it can't wait for want of memory it goes at once. */
 	if (flow->waits == NULL && !turn_has_come(to, flow_dest(flow), len) &&
 	    !has_unfinished(flow, to) &&
-	    link_wait(&to->link, &flow->source, flow_dest(flow), len) == 0)
+	    link_wait(&to->link, &flow->source, flow_dest(flow), len) == 0) {
 		flow->waits = to;
+		flow->behind = out;
+	}
 	turn = turn_add(to, out, len);
 	if (turn == NULL)
 		return;
