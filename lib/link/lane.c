@@ -125,8 +125,10 @@ link_take_hold(struct link *link, struct hm_slice dest)
 	struct lane *lane = link_held(link, dest);
 
 	/* Said again: what is held moves where it is held for. */
-	if (lane != NULL)
+	if (lane != NULL) {
 		lane->progress = 0;
+		lane->moved = true;
+	}
 	if (lane != NULL || link->nlanes == LANES_MAX)
 		return 0;
 	lane = lane_new(dest);

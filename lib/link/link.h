@@ -80,6 +80,7 @@ struct lane {
 	uint64_t turn;	      /* length of the message that waits for it */
 	struct queue park;
 	uint64_t progress; /* the router's: when it moved last */
+	bool moved;	   /* it has, since the last tick */
 	uint16_t len;
 	unsigned char dest[]; /* as in HOLD: str8 address, str8 proc */
 };

@@ -195,3 +195,22 @@ flow_hold_again(struct flow *flow)
 	if (flow->held && !link->dead)
 		(void)link_say_hold(link, true, flow_dest(flow));
 }
+
+void
+flows_tell(struct hm_router *router)
+{
+	struct flow *flow;
+	struct lane *lane;
+	size_t i;
+
+	for (i = 0; i < FLOW_BUCKETS; i++) {
+		for (flow = router->flows[i]; flow != NULL; flow = flow->next) {
+			if (!flow->held || flow->to == NULL ||
+			    flow->waits != NULL)
+				continue;
+			lane = link_held(&flow->to->link, flow_dest(flow));
+			if (lane != NULL && lane->moved)
+				flow_hold_again(flow);
+		}
+	}
+}

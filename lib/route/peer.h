@@ -307,6 +307,8 @@ void flow_parked(struct flow *flow, uint32_t cost);
 /* The end of a turn: who has more parked than is theirs is held. */
 void flows_weigh(struct hm_router *router);
 void flows_to_end(struct hm_router *router, const struct peer *to);
+/* What the next node holds, and says again that it does, is said again. */
+void flows_tell(struct hm_router *router);
 /* Its sender hears again that it is held: what it waits for moves. */
 void flow_hold_again(struct flow *flow);
 
@@ -363,7 +365,8 @@ void turn_whole(struct peer *to, uint64_t out);
 void turns_next(struct peer *to);
 /* Nothing is on its way to to any more. */
 void turns_end(struct peer *to);
-/* Those who wait at peer and those who sent it hear that they still do. */
+/* What waits at peer for its turn, where something moves: who sent it hears
+ * that. */
 void turns_tell(struct peer *peer, uint64_t now);
 
 /* Is a message of that length one of the large? */

@@ -77,6 +77,7 @@ check_lanes(struct peer *peer, uint64_t now)
 	struct lane *lane;
 
 	for (lane = peer->link.lanes; lane != NULL; lane = lane->next) {
+		lane->moved = false;
 		if (lane->progress == 0 || lane->park.head == NULL)
 			lane->progress = now;
 		if (timeout == 0 || now - lane->progress < timeout)
@@ -91,8 +92,10 @@ lane_moved(struct peer *peer, struct hm_slice dest)
 {
 	struct lane *lane = link_held(&peer->link, dest);
 
-	if (lane != NULL)
+	if (lane != NULL) {
 		lane->progress = hm_loop_now(peer->router->loop);
+		lane->moved = true;
+	}
 }
 
 void
@@ -103,6 +106,7 @@ progress_tick(void *arg)
 	struct peer *peer, *next;
 	bool again = false, starved = false;
 
+	flows_tell(router);
 	for (peer = router->peers; peer != NULL; peer = next) {
 		next = peer->next;
 		if (starves(peer)) {
@@ -113,8 +117,7 @@ progress_tick(void *arg)
 		if (!peer->waits)
 			continue;
 		passages_check(peer, now);
-		if (peer->seen != peer->link.moved)
-			turns_tell(peer, now);
+		turns_tell(peer, now);
 		check_lanes(peer, now);
 		check_progress(peer, now);
 		again = true;

@@ -234,11 +234,14 @@ turns_end(struct peer *to)
 void
 turns_tell(struct peer *peer, uint64_t now)
 {
-	struct lane *lane;
+	struct lane *lane, *held;
 
 	for (lane = peer->link.lanes; lane != NULL; lane = lane->next) {
-		if (lane->of == NULL ||
-		    link_held(&peer->link, lane_dest(lane)) != NULL)
+		if (lane->of == NULL)
+			continue;
+		held = link_held(&peer->link, lane_dest(lane));
+		if (held != NULL ? !held->moved
+				 : peer->seen == peer->link.moved)
 			continue;
 		lane->progress = now;
 		flow_hold_again((struct flow *)lane->of);
