@@ -211,9 +211,10 @@ turns_next(struct peer *to)
 		if (lane->of == NULL)
 			continue;
 		large = is_large(lane->turn, most);
+		if (first_waiting(to, lane_dest(lane), large) != lane)
+			continue;
 		add_up(to, lane_dest(lane), large, &taken);
-		if (first_waiting(to, lane_dest(lane), large) != lane ||
-		    !fits(&taken, lane->turn, most))
+		if (!fits(&taken, lane->turn, most))
 			continue;
 		((struct flow *)lane->of)->waits = NULL;
 		link_go(&to->link, lane);
