@@ -16,17 +16,32 @@ receiver() {
 	wait_for 10 test -s ready
 }
 
-# send_each DEST [ARG]...: $SENDERS of one largest message each, %n in ARG
+# unread [ARG]...: a receiver whose output nobody reads yet: it is at 7.
+unread() {
+	mkfifo r.out
+	exec 7<>r.out
+	receiver "$@" 7>&-
+}
+
+# payload N: that of N messages.
+payload() {
+	head -c $((MOST * $1)) /dev/zero | tr '\0' x
+}
+
+# send_each DEST [ARG]...: $SENDERS of $EACH (1) largest messages each, %n in ARG
 # being the number of each.
 send_each() {
 	local i dest=$1
 
 	shift
 	SENT=
-	head -c "$MOST" /dev/zero >big
+	for i in $(seq "${EACH:-1}"); do
+		payload 1
+		printf '\0'
+	done >big
 	for i in $(seq "$SENDERS"); do
 		ln -sf big "s$i.in"
-		background "s$i" msg-send --whole "${@//%n/$i}" "$dest"
+		background "s$i" msg-send --null "${@//%n/$i}" "$dest"
 		SENT+=" $PID"
 	done
 }
@@ -40,7 +55,7 @@ all_came() {
 	done
 	is "$(cat s*.err)" ""
 	wait_for 30 has_size $((MOST * SENDERS)) "$1"
-	head -c $((MOST * SENDERS)) /dev/zero | cmp - "$1"
+	payload "$SENDERS" | cmp - "$1"
 }
 
 has_size() {
@@ -74,17 +89,66 @@ host_is_small() {
 
 # bats test_tags=memory
 @test "to one whose output nobody reads: the others wait with their senders" {
+	local all=$((MOST * SENDERS))
+
 	start_host
-	mkfifo r.out
-	exec 7<>r.out
-	receiver 7>&-
-	send_each r 7>&-
+	unread
+	# Four of them from each of a quarter as many.
+	SENDERS=4 EACH=4 send_each r 7>&-
 	wait_for 30 stands_still $((4 * MOST / 1024)) peak "$R"
 	stores_few
 	host_is_small
-	timeout 60 head -c $((MOST * SENDERS)) <&7 >got
+	timeout 60 head -c "$all" <&7 >got
 	exec 7>&-
 	all_came got
+}
+
+# taken_slowly: what comes out of it is read, a message at a time, for far longer
+# in all than the delivery timeout.
+taken_slowly() {
+	local i
+
+	for i in $(seq "$SENDERS"); do
+		head -c "$MOST" <&7
+		sleep .3
+	done >got
+}
+
+@test "one that stands alone takes slowly: none times out while it does" {
+	export HYPERACTOR_MESSAGE_DELIVERY_TIMEOUT=2s
+	unread --listen "unix:$T/alone"
+	send_each "unix:$T/alone,r" --listen "unix:$T/sender.%n" 7>&-
+	taken_slowly
+	all_came got
+	stop "$R"
+	exec 7>&-
+}
+
+@test "one takes slowly what comes from two hosts: none times out while it does" {
+	local half=$((SENDERS / 2)) here
+
+	export HYPERACTOR_MESSAGE_DELIVERY_TIMEOUT=2s
+	export HYPERACTOR_CODEC_MAX_FRAME_LENGTH=4M
+	start_host -l tcp:127.0.0.1:0
+	timeout -s KILL 20 host-mux -D -l "unix:$T/two" -l tcp:127.0.0.1:0 \
+	    >two.env 3>&-
+	unread
+	SENDERS=$half send_each r 7>&-
+	here=$SENT
+	mkdir there
+	(
+		cd there
+		HYPERACTOR_HOST_ADDR=unix:$T/two SENDERS=$half \
+		    send_each "$ID,r" 7>&-
+		for i in $SENT; do
+			wait "$i" || exit
+		done
+	) 3>&- &
+	SENT="$here $!"
+	taken_slowly
+	exec 7>&-
+	all_came got
+	timeout 20 proc-reap --host -H "unix:$T/two"
 }
 
 # bats test_tags=memory

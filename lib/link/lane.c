@@ -205,9 +205,9 @@ link_wait_queue(struct link *link, const struct hm_source *source)
 {
 	struct lane *lane = link->lanes;
 
-	while (lane->of != source)
+	while (lane != NULL && lane->of != source)
 		lane = lane->next;
-	return &lane->park;
+	return lane == NULL ? &link->park : &lane->park;
 }
 
 void

@@ -94,8 +94,7 @@ add_up(const struct peer *to, struct hm_slice dest, bool large,
 	taken->pieces = taken->all = 0;
 	for (turn = to->turns; turn != NULL; turn = turn->next) {
 		if (is_large(turn->len, most) != large ||
-		    is_waiting(turn, to) ||
-		    !same(turn_dest(turn), dest))
+		    is_waiting(turn, to) || !same(turn_dest(turn), dest))
 			continue;
 		taken->all += turn->len;
 		if (!turn->whole)
@@ -214,7 +213,8 @@ turns_next(struct peer *to)
 		if (first_waiting(to, lane_dest(lane), large) != lane)
 			continue;
 		add_up(to, lane_dest(lane), large, &taken);
-		if (!fits(&taken, lane->turn, most))
+		/* One whose messages have all timed out waits for nothing. */
+		if (lane->park.head != NULL && !fits(&taken, lane->turn, most))
 			continue;
 		((struct flow *)lane->of)->waits = NULL;
 		link_go(&to->link, lane);
