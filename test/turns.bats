@@ -110,13 +110,14 @@ taken_slowly() {
 
 	for i in $(seq "$SENDERS"); do
 		head -c "$MOST" <&7
-		sleep .3
+		sleep .5
 	done >got
 }
 
 @test "one that stands alone takes slowly: none times out while it does" {
+	MOST=390000
 	export HYPERACTOR_MESSAGE_DELIVERY_TIMEOUT=2s
-	unread --listen "unix:$T/alone"
+	LARGEST=400K unread --listen "unix:$T/alone"
 	send_each "unix:$T/alone,r" --listen "unix:$T/sender.%n" 7>&-
 	taken_slowly
 	all_came got
@@ -127,12 +128,13 @@ taken_slowly() {
 @test "one takes slowly what comes from two hosts: none times out while it does" {
 	local half=$((SENDERS / 2)) here
 
+	MOST=390000
 	export HYPERACTOR_MESSAGE_DELIVERY_TIMEOUT=2s
-	export HYPERACTOR_CODEC_MAX_FRAME_LENGTH=4M
+	export HYPERACTOR_CODEC_MAX_FRAME_LENGTH=400K
 	start_host -l tcp:127.0.0.1:0
 	timeout -s KILL 20 host-mux -D -l "unix:$T/two" -l tcp:127.0.0.1:0 \
 	    >two.env 3>&-
-	unread
+	LARGEST=400K unread
 	SENDERS=$half send_each r 7>&-
 	here=$SENT
 	mkdir there
