@@ -268,6 +268,9 @@ static: static-all
 		fi; \
 	done
 
+# The programs first, so that one make at a time is in build/static.
+static-drivers static-benches: static-all
+
 static-all static-drivers static-benches:
 	@test/setup cc
 	@cc='$(CC)'; \
