@@ -7,11 +7,11 @@ load helper
 MOST=4000000
 SENDERS=16
 
-# receiver [ARG]...: msg-recv r, its pid in $R.  For it and all to come the
+# receiver [ARG]...: msg-recv $FORM (--whole) r, its pid in $R.  For it and all to come the
 # largest message has 4 MiB.
 receiver() {
 	export HYPERACTOR_CODEC_MAX_FRAME_LENGTH=${LARGEST:-4M}
-	background r msg-recv --whole --ready-fd 9 "$@" r 9>ready
+	background r msg-recv ${FORM---whole} --ready-fd 9 "$@" r 9>ready
 	R=${PID:?}
 	wait_for 10 test -s ready
 }
@@ -101,6 +101,44 @@ host_is_small() {
 	timeout 60 head -c "$all" <&7 >got
 	exec 7>&-
 	all_came got
+}
+
+# numbered NAME: sixteen lines that are large, and a small one behind each.
+numbered() {
+	local i
+
+	for i in $(seq 16); do
+		printf '%s %s ' "$1" "$i"
+		payload 1
+		printf '\n%s %s small\n' "$1" "$i"
+	done
+}
+
+# bats test_tags=memory
+@test "to one that stands alone, what fits a window waits too, and what is behind it" {
+	local s
+
+	MOST=390000
+	export HYPERACTOR_LINK_WINDOW=500K
+	FORM='' LARGEST=400K unread --listen "unix:$T/alone"
+	SENT=
+	for s in a b c d; do
+		numbered "$s" >"$s.in"
+		background "$s" msg-send --listen "unix:$T/$s" "unix:$T/alone,r" 7>&-
+		SENT+=" $PID"
+	done
+	wait_for 30 stands_still 3000 peak "$R"
+	echo "# receiver: $(peak "$R") KiB at most"
+	[ "$(peak "$R")" -lt 12000 ]
+	timeout 60 head -n 128 <&7 >got
+	for s in $SENT; do
+		ends 0 "$s" 60 || { cat ?.err; return 1; }
+	done
+	for s in a b c d; do
+		grep "^$s" got >"$s.got"; cmp "$s.got" "$s.in"
+	done
+	stop "$R"
+	exec 7>&-
 }
 
 # taken_slowly: what comes out of it is read, a message at a time, for far longer

@@ -115,7 +115,6 @@ deliver(struct peer *from, struct passage *passage, uint32_t cost)
 	env->cost = cost;
 	if (passage->store != NULL) {
 		env->source = &passage->store->source;
-		store_end(passage);
 	} else {
 		env->source = &from->link.source;
 		source_hold(env->source);
@@ -126,7 +125,7 @@ deliver(struct peer *from, struct passage *passage, uint32_t cost)
 		link_freed(&from->link, cost - LINK_RECORD_COST);
 		env->cost = LINK_RECORD_COST;
 	}
-	passage->local->deliver(passage->local, env);
+	store_deliver(from, passage, env);
 }
 
 /* One piece of a message goes its way. */

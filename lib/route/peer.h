@@ -51,8 +51,9 @@ struct store {
 	struct passage *passage;    /* NULL: it is whole */
 	uint64_t len;		    /* of the payload */
 	uint64_t moved;		    /* when its last piece came */
-	uint64_t kept;		    /* credit, while it waits for its turn */
-	bool waits;
+	bool waits;		    /* for its turn */
+	uint64_t kept;		    /* credit of its pieces, meanwhile */
+	struct hm_envelope *whole, **whole_end; /* what is then delivered */
 };
 
 /* What is on its way to a receiver, in pieces: bytes of those still to come,
@@ -193,6 +194,7 @@ struct hm_router {
 	unsigned generation;
 	bool open_to_all, relay, sealed, closing, progress;
 	bool over;     /* router_free was called */
+	bool stored;   /* a store's turn may have come */
 	bool attaches; /* all goes to the uplink, or nowhere */
 	bool any_sender;
 	bool crossed;	   /* a greeting was put off */
@@ -382,10 +384,18 @@ int store_begin(struct passage *passage);
 /* A piece came that takes cost of its link's credit. */
 void store_piece(struct store *store, uint32_t cost);
 /* Has nothing come of it for timeout ms, nor of what it waits for? */
-bool store_is_late(struct store *store, uint64_t now, uint64_t timeout);
-/* It is whole, or thrown away: who has waited for that goes on. */
+bool store_is_late(const struct store *store, uint64_t now, uint64_t timeout);
+/* env, which came by passage, is whole: it is delivered when its turn has come,
+ * and that of what came over its link before. */
+void store_deliver(
+    struct peer *from, struct passage *passage, struct hm_envelope *env);
+/* It is thrown away: who has waited for that goes on. */
 void store_end(struct passage *passage);
-void stores_next(struct router_local *local);
+/* The end of a turn of the loop: whose turn has come goes on. */
+void stores_go(struct hm_router *router);
+/* Who waits hears again that it is held, where what it waits for moves.  Does
+ * anybody? */
+bool stores_tell(struct hm_router *router);
 /* local is no more: what is put together for it is thrown away. */
 void stores_leave(struct router_local *local);
 

@@ -104,13 +104,9 @@ progress_tick(void *arg)
 	struct hm_router *router = arg;
 	uint64_t now = hm_loop_now(router->loop);
 	struct peer *peer, *next;
-	struct router_local *local;
-	bool again = false, starved = false;
+	bool again = stores_tell(router), starved = false;
 
 	flows_tell(router);
-	/* There may have been no memory to say that a turn has come. */
-	for (local = router->locals; local != NULL; local = local->next)
-		stores_next(local);
 	for (peer = router->peers; peer != NULL; peer = next) {
 		next = peer->next;
 		if (starves(peer)) {

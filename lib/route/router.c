@@ -98,6 +98,8 @@ turn_ends(struct hm_router *router)
 
 	cross_again(router);
 	for (i = 0; i < TURN_ROUNDS; i++) {
+		if (router->stored)
+			stores_go(router);
 		home_deliver_returns(router);
 		if (router->progress)
 			tell_progress(router);
@@ -105,7 +107,7 @@ turn_ends(struct hm_router *router)
 			return false;
 		flush_dirty(router);
 		if (router->returns == NULL && !router->progress &&
-		    router->dirty == NULL)
+		    !router->stored && router->dirty == NULL)
 			break;
 	}
 	flows_weigh(router);
@@ -127,7 +129,7 @@ end_of_turn(void *arg)
 	router_drop(router);
 	if (!there)
 		return;
-	if (router->returns != NULL || router->progress ||
+	if (router->returns != NULL || router->progress || router->stored ||
 	    router->dirty != NULL) {
 		hm_task_start(router->loop, &router->task);
 		return;

@@ -24,11 +24,12 @@ struct plan {
 	unsigned to[NODES];
 	unsigned cuts, kills, early; /* how many of each at most */
 	bool row; /* between the others there is no way but over the second */
-	bool attached; /* the second is a client of the first */
-	bool now;      /* messages are not to wait for a way */
-	bool late;     /* what comes is settled in a step of its own */
-	uint32_t size; /* of each message */
-	uint32_t most; /* the largest that is taken, 0: what is usual */
+	bool attached;	 /* the second is a client of the first */
+	bool now;	 /* messages are not to wait for a way */
+	bool late;	 /* what comes is settled in a step of its own */
+	uint32_t size;	 /* of each message */
+	uint32_t most;	 /* the largest that is taken, 0: what is usual */
+	uint32_t window; /* 0: 8192 */
 };
 
 struct node {
@@ -256,8 +257,8 @@ node_start(unsigned i)
 	memset(node, 0, sizeof *node);
 	node->life = life + 1;
 	hm_limits_init(&limits);
-	limits.link_window = 8192;
-	limits.host_memory = 64 * 1024;
+	limits.link_window = plan->window != 0 ? plan->window : 8192;
+	limits.host_memory = 8 * limits.link_window;
 	if (plan->most != 0)
 		limits.max_message = plan->most;
 	node->loop = hm_loop_new("poll", &err);
