@@ -256,27 +256,34 @@ sys_children(pid_t pid, pid_t *pids, size_t max)
 #endif
 #if defined(__linux__) && !defined(__SANITIZE_ADDRESS__)
 #define SPAWN_BORROWS
-/* execvpe copies every entry of PATH onto its stack. */
+/* execvpe copies every entry of PATH onto its stack, and of a script without
+ * "#!" the arguments; below it is nothing. */
 #define SPAWN_STACK ((size_t)512 * 1024)
+#define SPAWN_GUARD ((size_t)64 * 1024)
 #endif
 
 pid_t
-sys_spawn(int (*fn)(void *arg), void *arg)
+sys_spawn(int (*fn)(void *arg), void *arg, size_t nargs)
 {
 	pid_t pid;
 #ifdef SPAWN_BORROWS
-	char *stack = mmap(NULL, SPAWN_STACK, PROT_READ | PROT_WRITE,
+	size_t size =
+	    SPAWN_GUARD + SPAWN_STACK + nargs / 512 * 512 * sizeof(char *);
+	char *stack = mmap(NULL, size, PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	int code;
 
 	if (stack == MAP_FAILED)
 		return -1;
-	pid = clone(
-	    fn, stack + SPAWN_STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, arg);
+	pid = mprotect(stack, SPAWN_GUARD, PROT_NONE);
+	if (pid == 0)
+		pid = clone(
+		    fn, stack + size, CLONE_VM | CLONE_VFORK | SIGCHLD, arg);
 	code = errno;
-	(void)munmap(stack, SPAWN_STACK);
+	(void)munmap(stack, size);
 	errno = code;
 #else
+	(void)nargs;
 	pid = fork();
 	if (pid == 0)
 		_exit(fn(arg));

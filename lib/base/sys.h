@@ -86,9 +86,10 @@ long sys_children(pid_t pid, pid_t *pids, size_t max);
  * Runs fn(arg), which must end in exec or _exit and may do only what a signal
  * handler may, in a child: where the system can (Linux) the child borrows this
  * process's memory until then, so that a spawn costs the same however much
- * there is.  Block all signals around it.  The pid, or -1.
+ * there is.  nargs is how many arguments it gives to exec, at most.  Block all
+ * signals around it.  The pid, or -1.
  */
-pid_t sys_spawn(int (*fn)(void *arg), void *arg);
+pid_t sys_spawn(int (*fn)(void *arg), void *arg, size_t nargs);
 /* execvpe: looks file up in PATH as execvp does.  Returns only when it failed.
  */
 void sys_exec(const char *file, char *const argv[], char *const env[]);
@@ -110,6 +111,13 @@ static inline int
 sys_poll_ms(uint64_t ms)
 {
 	return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+/* So many ms after now, however many. */
+static inline uint64_t
+sys_later(uint64_t now, uint64_t ms)
+{
+	return ms > UINT64_MAX - now ? UINT64_MAX : now + ms;
 }
 
 #endif

@@ -185,6 +185,7 @@ spawn_child(const struct spawn *spawn, const char **what)
 	struct failure failure;
 	sigset_t all, old;
 	int report[2], code;
+	size_t args = 0;
 	pid_t pid;
 
 	*what = "fork";
@@ -207,7 +208,9 @@ spawn_child(const struct spawn *spawn, const char **what)
 	}
 	(void)sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, &old);
-	pid = sys_spawn(run_child, &child);
+	while (spawn->argv[args] != NULL)
+		args++;
+	pid = sys_spawn(run_child, &child, args);
 	code = errno;
 	if (pid > 0)
 		(void)setpgid(pid, pid); /* EACCES once it has executed */

@@ -280,14 +280,14 @@ spawning(void)
 	int status;
 	pid_t pid;
 
-	status = reaped(sys_spawn(run, test), &cpu, &peak);
+	status = reaped(sys_spawn(run, test, 0), &cpu, &peak);
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 7);
 #ifdef __linux__
 	CHECK(cpu >= 0 && cpu < 60 && peak > 4096);
 #endif
-	status = reaped(sys_spawn(run, none), &cpu, &peak);
+	status = reaped(sys_spawn(run, none, 0), &cpu, &peak);
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 127);
-	status = reaped(sys_spawn(run, folder), &cpu, &peak);
+	status = reaped(sys_spawn(run, folder, 0), &cpu, &peak);
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 126);
 	pid = sleeper();
 	CHECK(sys_reap(pid, &status, &cpu, &peak) == 0);
