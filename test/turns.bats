@@ -6,12 +6,13 @@ load helper
 
 MOST=4000000
 SENDERS=16
+FORM=--whole
 
-# receiver [ARG]...: msg-recv $FORM (--whole) r, its pid in $R.  For it and all to come the
+# receiver [ARG]...: msg-recv $FORM r, its pid in $R.  For it and all to come the
 # largest message has 4 MiB.
 receiver() {
 	export HYPERACTOR_CODEC_MAX_FRAME_LENGTH=${LARGEST:-4M}
-	background r msg-recv ${FORM---whole} --ready-fd 9 "$@" r 9>ready
+	background r msg-recv ${FORM:+"$FORM"} --ready-fd 9 "$@" r 9>ready
 	R=${PID:?}
 	wait_for 10 test -s ready
 }
@@ -132,7 +133,7 @@ numbered() {
 	[ "$(peak "$R")" -lt 12000 ]
 	timeout 60 head -n 128 <&7 >got
 	for s in $SENT; do
-		ends 0 "$s" 60 || { cat ?.err; return 1; }
+		ends 0 "$s" 60 || { cat ./?.err; return 1; }
 	done
 	for s in a b c d; do
 		grep "^$s" got >"$s.got"; cmp "$s.got" "$s.in"
