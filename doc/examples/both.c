@@ -52,6 +52,7 @@ serve(
 	const char *const listen[] = {"unix", NULL};
 	const struct hm_host_config config = {
 	    .listen = listen, .timeout = 5000, .managers = managers};
+	struct hm_host *host = NULL;
 	sigset_t child;
 
 	(void)sigemptyset(&child);
@@ -59,12 +60,17 @@ serve(
 	managers[0] = hm_local_manager_new(loop, &inside, err);
 	managers[1] = hm_process_manager_new(loop, &outside, err);
 	managers[2] = NULL;
-	if (managers[0] == NULL || managers[1] == NULL)
-		return NULL;
-	if (hm_loop_signals(loop, &child, on_child, managers[1]) == 0)
-		return hm_host_new(loop, &config, err);
-	(void)hm_fail(err, errno, "SIGCHLD is not to be had");
-	return NULL;
+	if (managers[0] != NULL && managers[1] != NULL) {
+		if (hm_loop_signals(loop, &child, on_child, managers[1]) == 0)
+			host = hm_host_new(loop, &config, err);
+		else
+			(void)hm_fail(err, errno, "SIGCHLD is not to be had");
+	}
+	if (host == NULL) {
+		hm_manager_free(managers[1]);
+		hm_manager_free(managers[0]);
+	}
+	return host;
 }
 
 static int

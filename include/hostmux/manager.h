@@ -5,7 +5,10 @@
  * exit) can touch the next.
  *
  * Whoever wants to know waits, and is called; a blocking form of each wait is
- * there for programs that have nothing else to do.
+ * there for programs that have nothing else to do.  A waiter that is called may
+ * wait itself, spawn, end and forget procs, those it is told of too, but not
+ * free the manager, or the host that has it.  The functions of a config and of
+ * a user turn no loop and forget no proc.
  */
 #ifndef HOSTMUX_MANAGER_H
 #define HOSTMUX_MANAGER_H
@@ -42,8 +45,8 @@ enum hm_until {
  * is so; otherwise why it will not be: "proc already terminated (status: …)";
  * "lifecycle channel closed; cannot observe state", after which nothing more is
  * said; or, to who waits for CHANGE or END, that a kill has not ended it in 5 s
- * ("I/O error during terminate/kill: …"; the wait goes on).  The caller's
- * storage.
+ * ("I/O error during terminate/kill: …"; the wait goes on).  Changes made while
+ * others are told of one may be told as one.  The caller's storage.
  */
 struct hm_waiter {
 	void (*fn)(
@@ -57,8 +60,8 @@ struct hm_waiter {
 struct hm_spawn {
 	const struct hm_id *id; /* of the proc */
 	const char *host;	/* the host's address for programs; or NULL */
-	const char *forwarder;	/* the host's backend */
-	const char *token;	/* of its reservation */
+	const char *forwarder;	/* the host's backend; a process must have */
+	const char *token;	/* of its reservation; a process must have */
 	struct hm_proc *beside; /* in this process: it lives where that does */
 	char *const *argv;	/* in this process: as config.begin likes */
 	const char *dir;	/* NULL: this process's */
@@ -91,10 +94,12 @@ struct hm_manager_user {
 };
 
 struct hm_process_config {
-	/* For the callback and the procs' sockets; NULL: the default directory
-	 * of hostmux(7), made if need be ($XDG_RUNTIME_DIR is read). */
+	/* For the callback and the procs' sockets, absolute; NULL: the default
+	 * directory of hostmux(7), made if need be ($XDG_RUNTIME_DIR is read).
+	 */
 	const char *socket_dir;
-	bool subreaper; /* this process has no other children and becomes one */
+	bool subreaper; /* this process has no other children, of another
+			 * manager neither, and becomes one */
 	/* NULL: output is only kept. */
 	void (*line)(
 	    void *arg, struct hm_handle *handle, const struct hm_line *line);
@@ -139,7 +144,8 @@ struct hm_manager *hm_local_manager_new(struct hm_loop *loop,
     const struct hm_local_config *config, struct hm_error *err);
 
 /* Kills what lives, reaps it, tells of it, and forgets all handles; not from
- * inside a call about one, or a callback of its procs.  NULL is harmless. */
+ * inside a call about one, or a callback of its procs.  Who is told can spawn
+ * nothing more (DENIED), and waits for no end.  NULL is harmless. */
 void hm_manager_free(struct hm_manager *manager);
 /* From now on that user is told; copied.  NULL: nobody. */
 void hm_manager_use(
@@ -159,8 +165,9 @@ void hm_manager_reap(struct hm_manager *manager);
 bool hm_manager_busy(const struct hm_manager *manager);
 /*
  * Terminates all that live, at most max (>= 1) at once, each with timeout ms
- * of grace.  done gets the summary; who has ended already is ok.  A second
- * caller waits for the same ends.  -1 ENOMEM.
+ * of grace.  done gets the summary, perhaps at once, and may free the manager
+ * if that is its own; who has ended already is ok.  A second caller waits for
+ * the same ends.  -1 ENOMEM.
  */
 struct hm_summary {
 	unsigned attempted, ok, failed;

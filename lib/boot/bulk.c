@@ -30,13 +30,19 @@ struct bulk {
 };
 
 static void
-bulk_free(struct bulk *bulk)
+unlink_bulk(struct bulk *bulk)
 {
 	struct bulk **p = &bulk->manager->bulks;
 
 	while (*p != bulk)
 		p = &(*p)->next;
 	*p = bulk->next;
+}
+
+static void
+bulk_free(struct bulk *bulk)
+{
+	unlink_bulk(bulk);
 	free(bulk);
 }
 
@@ -96,8 +102,9 @@ bulk_go(struct bulk *bulk)
 	bulk->going = false;
 	if (bulk->left > 0 || bulk->in_flight > 0)
 		return;
+	unlink_bulk(bulk); /* who is told may free the manager */
 	bulk->done(bulk->arg, &bulk->summary);
-	bulk_free(bulk);
+	free(bulk);
 }
 
 int

@@ -24,6 +24,8 @@ on_closed(void *arg)
 	while (*p != call)
 		p = &(*p)->next;
 	*p = call->next;
+	if (server->next == call)
+		server->next = call->next;
 	if (call->owner == NULL)
 		server->unclaimed--;
 	else
@@ -129,13 +131,14 @@ on_call(void *arg, int fd, short revents)
 void
 callbacks_drain(struct callbacks *server)
 {
-	struct callback *call, *next;
+	struct callback *call;
 
 	if (server->watch.fd == -1)
 		return;
 	on_call(server, server->watch.fd, POLLIN);
-	for (call = server->calls; call != NULL; call = next) {
-		next = call->next;
+	/* Whoever is told may turn the loop, and drain: then all were heard. */
+	for (call = server->calls; call != NULL; call = server->next) {
+		server->next = call->next;
 		talk_listen(&call->talk);
 	}
 }

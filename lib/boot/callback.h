@@ -28,6 +28,7 @@ struct callbacks {
 	struct hm_addr addr;
 	struct sys_bound bound;
 	struct callback *calls;
+	struct callback *next; /* to be heard by callbacks_drain */
 	unsigned unclaimed;
 	/* A line has come.  -1: this connection is not wanted; it must not be
 	 * closed otherwise. */

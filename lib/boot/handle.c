@@ -114,6 +114,7 @@ take_concerned(struct hm_handle *handle)
 	struct hm_waiter **p = &handle->waiters, *waiter;
 	struct hm_waiter **end = &handle->telling;
 
+	handle->warned = NULL; /* it moves after all */
 	while (*end != NULL)
 		end = &(*end)->next;
 	while ((waiter = *p) != NULL) {
@@ -156,7 +157,8 @@ tell_all(struct hm_handle *handle)
 	take_concerned(handle);
 	while ((waiter = handle->telling) != NULL) {
 		handle->telling = waiter->next;
-		if (waiter->until == HM_UNTIL_CHANGE && !handle->lost) {
+		if (waiter->until == HM_UNTIL_CHANGE && !handle->lost &&
+		    !hm_state_terminal(handle->status.state)) {
 			waiter->next = handle->waiters;
 			handle->waiters = waiter;
 		}
@@ -208,22 +210,33 @@ handle_lose(struct hm_handle *handle)
 void
 handle_stuck(struct hm_handle *handle, const char *what)
 {
-	struct hm_waiter *waiter, *next;
+	struct hm_waiter *waiter;
 	struct hm_error why;
 
 	(void)hm_fail(&why, EIO, "I/O error during terminate/kill: %s", what);
-	for (waiter = handle->waiters; waiter != NULL; waiter = next) {
-		next = waiter->next;
+	handle_hold(handle);
+	for (waiter = handle->waiters; waiter != NULL;
+	     waiter = handle->warned) {
+		handle->warned = waiter->next;
 		if (waiter->until != HM_UNTIL_READY)
 			waiter->fn(waiter->arg, handle, &why);
 	}
+	handle_drop(handle);
 }
 
 void
 hm_handle_await(struct hm_handle *handle, struct hm_waiter *waiter)
 {
+	struct hm_error why;
+
 	if (is_so(handle, waiter->until) != 0) {
 		tell(handle, waiter);
+		return;
+	}
+	/* There is no further change. */
+	if (hm_state_terminal(handle->status.state)) {
+		(void)already(handle, &why);
+		waiter->fn(waiter->arg, handle, &why);
 		return;
 	}
 	waiter->next = handle->waiters;
@@ -242,6 +255,8 @@ take_off(struct hm_waiter **p, const struct hm_waiter *waiter)
 void
 hm_handle_unwait(struct hm_handle *handle, struct hm_waiter *waiter)
 {
+	if (handle->warned == waiter)
+		handle->warned = waiter->next;
 	take_off(&handle->waiters, waiter);
 	take_off(&handle->telling, waiter);
 }
@@ -295,7 +310,7 @@ hm_handle_wait(struct hm_handle *handle, enum hm_until until, uint64_t timeout,
 	struct hm_loop *loop = handle->manager->loop;
 	struct blocked blocked = {err, 0};
 	struct hm_waiter waiter = {on_reached, &blocked, until, NULL};
-	uint64_t now = hm_loop_now(loop), end = now + timeout;
+	uint64_t now = hm_loop_now(loop), end = sys_later(now, timeout);
 
 	handle_hold(handle);
 	hm_handle_await(handle, &waiter);
@@ -341,20 +356,32 @@ int
 hm_handle_terminate(struct hm_handle *handle, uint64_t timeout,
     const char *reason, struct hm_error *err)
 {
+	int done;
+
 	if (may_end(handle, err) == -1)
 		return -1;
-	if (handle->ops->terminate(handle, timeout, reason) == -1)
-		return not_ended(err);
-	return 0;
+	handle_hold(handle); /* who is told may forget it */
+	done = handle->ops->terminate(handle, timeout, reason);
+	if (done == -1)
+		(void)not_ended(err);
+	handle_drop(handle);
+	return done;
 }
 
 int
 hm_handle_kill(
     struct hm_handle *handle, const char *reason, struct hm_error *err)
 {
+	int done;
+
 	if (may_end(handle, err) == -1)
 		return -1;
-	return handle->ops->kill(handle, reason) == -1 ? not_ended(err) : 0;
+	handle_hold(handle);
+	done = handle->ops->kill(handle, reason);
+	if (done == -1)
+		(void)not_ended(err);
+	handle_drop(handle);
+	return done;
 }
 
 struct hm_proc *
@@ -388,6 +415,8 @@ hm_handle_unheard(struct hm_handle *handle)
 void
 hm_handle_bound(struct hm_handle *handle, const struct hm_error *why)
 {
+	handle_hold(handle);
 	if (handle->ops->bound != NULL)
 		handle->ops->bound(handle, why);
+	handle_drop(handle);
 }

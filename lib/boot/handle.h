@@ -31,6 +31,7 @@ struct hm_handle {
 	struct hm_status status;
 	struct hm_waiter *waiters;
 	struct hm_waiter *telling; /* off the list, about to be called */
+	struct hm_waiter *warned;  /* the next to hear that it is stuck */
 	struct hm_error failure;   /* code 0: none */
 	bool was_ready;
 	bool lost;     /* nothing more is seen of it */
@@ -54,6 +55,7 @@ struct hm_manager {
 	struct hm_handle *handles; /* in the order they were spawned */
 	struct hm_handle **end;
 	unsigned forgotten; /* handles, so that a walk knows */
+	bool ending;
 	struct hm_manager_user user;
 	struct bulk *bulks;
 };

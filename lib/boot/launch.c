@@ -145,16 +145,32 @@ launch(struct process *p, struct process_manager *m,
 	return pid;
 }
 
+/* What a process can't be started without. */
+static const char *
+lacks(const struct hm_spawn *spawn)
+{
+	if (spawn->argv == NULL || spawn->argv[0] == NULL)
+		return "no command";
+	if (spawn->forwarder == NULL)
+		return "no forwarder";
+	return spawn->token == NULL ? "no token" : NULL;
+}
+
 struct hm_handle *
 process_spawn(struct hm_manager *manager, const struct hm_spawn *spawn,
     struct hm_error *err)
 {
 	struct process_manager *m = (struct process_manager *)manager;
-	struct process *p = calloc(1, sizeof *p);
+	struct process *p = NULL;
 	struct hm_status running;
-	const char *what = "process";
+	const char *what = lacks(spawn);
 	char id[HM_ID_TEXT];
 
+	errno = EINVAL;
+	if (what == NULL) {
+		what = "process";
+		p = calloc(1, sizeof *p);
+	}
 	if (p != NULL) {
 		prepare(p, m, spawn);
 		p->pid = launch(p, m, spawn, &what);

@@ -36,6 +36,9 @@ struct local {
 	struct hm_proc *proc;	 /* NULL once it has ended */
 	struct destroy *destroy; /* while its actors are stopped */
 	struct hm_destroyed lists;
+	bool due; /* to be stopped, when there is memory for it */
+	uint64_t grace;
+	bool asked;   /* these two: then */
 	bool stopped; /* its actors are, and the lists are filled */
 	struct hm_task task;
 	struct hm_timer timer; /* these two: to look */
@@ -64,11 +67,19 @@ local_end(struct local *l)
 	(void)handle_change(&l->base, &next);
 }
 
+static void stop_surely(
+    struct local *l, uint64_t timeout, bool asked, const char *reason);
+
 static void
 look(void *arg)
 {
 	struct local *l = arg;
 
+	if (l->due && !l->stopped && l->destroy == NULL) {
+		l->due = false;
+		stop_surely(l, l->grace, l->asked, l->reason);
+		return;
+	}
 	if (!proc_in_use(l->proc)) {
 		local_end(l);
 		return;
@@ -98,13 +109,17 @@ on_destroyed(void *arg, struct hm_destroyed *lists)
 static int
 stop(struct local *l, uint64_t timeout, bool asked, const char *reason)
 {
-	if (l->stopped)
+	if (l->stopped) {
+		if (l->patience == 0) /* who asks again is told again */
+			l->patience = hm_loop_now(loop_of(l)) + STUCK_MS;
 		return 0;
+	}
 	if (l->destroy != NULL) {
 		destroy_hurry(l->destroy, timeout);
 		return 0;
 	}
-	(void)snprintf(l->reason, sizeof l->reason, "%s", reason);
+	if (reason != l->reason)
+		(void)snprintf(l->reason, sizeof l->reason, "%s", reason);
 	l->destroy =
 	    destroy_begin(l->proc, timeout, l->reason, on_destroyed, l);
 	if (l->destroy == NULL) {
@@ -113,6 +128,19 @@ stop(struct local *l, uint64_t timeout, bool asked, const char *reason)
 	}
 	handle_stopping(&l->base, asked, reason);
 	return 0;
+}
+
+/* Nobody asks again: it is tried until there is memory. */
+static void
+stop_surely(struct local *l, uint64_t timeout, bool asked, const char *reason)
+{
+	if (stop(l, timeout, asked, reason) == 0)
+		return;
+	l->due = true;
+	l->grace = timeout;
+	l->asked = asked;
+	if (hm_timer_start(loop_of(l), &l->timer, LOOK_MS) == -1)
+		hm_task_start(loop_of(l), &l->task);
 }
 
 static int
@@ -134,9 +162,7 @@ on_stop(void *arg, const char *reason)
 	const struct local_manager *m =
 	    (const struct local_manager *)l->base.manager;
 
-	if (stop(l, m->config.timeout, true, reason) == -1)
-		hm_log(loop_of(l), HM_LOG_ERROR, "proc '%s': no memory to end",
-		    l->base.id.proc);
+	stop_surely(l, m->config.timeout, true, reason);
 }
 
 /* As a program whose main returns: without grace. */
@@ -146,9 +172,7 @@ on_halt(void *arg, int status)
 	struct local *l = arg;
 
 	l->exit = status;
-	if (stop(l, 0, false, "") == -1)
-		hm_log(loop_of(l), HM_LOG_ERROR, "proc '%s': no memory to end",
-		    l->base.id.proc);
+	stop_surely(l, 0, false, "");
 }
 
 static struct hm_proc *
@@ -224,8 +248,6 @@ enter(struct local_manager *m, struct local *l, const struct hm_spawn *spawn,
 	struct hm_status ready;
 	struct hm_id id;
 
-	l->timer.fn = l->task.fn = look;
-	l->timer.arg = l->task.arg = l;
 	handle_enter(&l->base, &local_ops, &m->base, spawn);
 	l->base.id = *hm_proc_id(l->proc);
 	ready = l->base.status;
@@ -274,6 +296,8 @@ local_spawn(struct hm_manager *manager, const struct hm_spawn *spawn,
 		return NULL;
 	}
 	l->base.manager = manager;
+	l->timer.fn = l->task.fn = look;
+	l->timer.arg = l->task.arg = l;
 	l->proc = make_proc(spawn, err);
 	if (l->proc == NULL) {
 		free(l);

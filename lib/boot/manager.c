@@ -52,7 +52,11 @@ struct hm_handle *
 hm_manager_spawn(struct hm_manager *manager, const struct hm_spawn *spawn,
     struct hm_error *err)
 {
-	return manager->ops->spawn(manager, spawn, err);
+	if (!manager->ending)
+		return manager->ops->spawn(manager, spawn, err);
+	(void)hm_fail_kind(
+	    err, HM_ERR_DENIED, ECANCELED, "the manager is ending");
+	return NULL;
 }
 
 void
@@ -85,8 +89,10 @@ hm_manager_first(struct hm_manager *manager)
 void
 hm_manager_free(struct hm_manager *manager)
 {
-	if (manager != NULL)
-		manager->ops->free(manager);
+	if (manager == NULL)
+		return;
+	manager->ending = true;
+	manager->ops->free(manager);
 }
 
 static struct process *
@@ -327,16 +333,24 @@ struct hm_manager *
 hm_process_manager_new(struct hm_loop *loop,
     const struct hm_process_config *config, struct hm_error *err)
 {
-	struct process_manager *m = calloc(1, sizeof *m);
+	const char *dir = config->socket_dir;
+	struct process_manager *m;
 
+	/* A proc may have another directory. */
+	if (dir != NULL && dir[0] != '/') {
+		(void)hm_fail(err, EINVAL,
+		    "socket directory '%s' does not begin with '/'", dir);
+		return NULL;
+	}
+	m = calloc(1, sizeof *m);
 	if (m == NULL) {
 		(void)hm_fail(err, ENOMEM, "no memory");
 		return NULL;
 	}
 	manager_init(&m->base, &process_manager_ops, loop);
 	m->config = *config;
-	if (config->socket_dir != NULL) {
-		(void)snprintf(m->dir, sizeof m->dir, "%s", config->socket_dir);
+	if (dir != NULL) {
+		(void)snprintf(m->dir, sizeof m->dir, "%s", dir);
 	} else if (sys_socket_dir(m->dir, sizeof m->dir, true, err) == -1) {
 		free(m);
 		return NULL;

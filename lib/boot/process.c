@@ -106,6 +106,14 @@ on_ladder(void *arg)
 	}
 }
 
+/* It was killed, and is there: who asks again is told that, too. */
+static void
+watch_again(struct process *p)
+{
+	if (!p->ended && !hm_timer_running(&p->ladder))
+		set_ladder(p, now_of(p) + STUCK_MS);
+}
+
 static int
 process_terminate(
     struct hm_handle *handle, uint64_t timeout, const char *reason)
@@ -117,21 +125,24 @@ process_terminate(
 	if (p->ended)
 		return 0; /* the rest of its tree is being ended */
 	if (p->press == PRESS_NONE) {
-		p->term_at = now + timeout / 2;
-		p->kill_at = now + timeout;
+		p->term_at = sys_later(now, timeout / 2);
+		p->kill_at = sys_later(now, timeout);
+		p->press = PRESS_ASKED;
+		set_ladder(p, p->term_at);
 		handle_stopping(&p->base, true, reason);
-		if (!ready || ask_agent(p) == -1) {
+		/* Who was told may have pressed it further. */
+		if (p->press == PRESS_ASKED && !p->ended &&
+		    (!ready || ask_agent(p) == -1))
 			press_term(p);
-		} else {
-			p->press = PRESS_ASKED;
-			set_ladder(p, p->term_at);
-		}
-	} else if (p->press < PRESS_KILL && now + timeout < p->kill_at) {
+	} else if (p->press < PRESS_KILL &&
+		   sys_later(now, timeout) < p->kill_at) {
 		p->kill_at = now + timeout;
 		if (now + timeout / 2 < p->term_at)
 			p->term_at = now + timeout / 2;
 		set_ladder(
 		    p, p->press == PRESS_ASKED ? p->term_at : p->kill_at);
+	} else if (p->press == PRESS_KILL) {
+		watch_again(p);
 	}
 	return 0;
 }
@@ -141,15 +152,19 @@ process_kill(struct hm_handle *handle, const char *reason)
 {
 	struct process *p = (struct process *)handle;
 
-	if (p->press == PRESS_KILL)
+	if (p->press == PRESS_KILL) {
+		watch_again(p);
 		return 0;
-	handle_stopping(&p->base, true, reason);
-	if (p->ended) {
-		p->press = PRESS_KILL; /* what is left of the tree, too */
-		hm_manager_reap(handle->manager);
-	} else {
-		press_kill(p);
 	}
+	/* Whoever is told may do the same, so that comes last. */
+	if (!p->ended) {
+		press_kill(p);
+		handle_stopping(&p->base, true, reason);
+		return 0;
+	}
+	handle_stopping(&p->base, true, reason);
+	p->press = PRESS_KILL; /* what is left of the tree, too */
+	hm_manager_reap(handle->manager);
 	return 0;
 }
 
@@ -184,8 +199,10 @@ process_fail(
 	    "proc '%s' failed to %s process: %.400s",
 	    hm_id_print(&p->base.id, id, sizeof id),
 	    kind == HM_ERR_SPAWN ? "spawn" : "configure", why);
-	if (!p->ended && p->press == PRESS_NONE)
-		(void)process_kill(&p->base, "spawn failed");
+	if (!p->ended && p->press == PRESS_NONE) {
+		press_kill(p);
+		handle_stopping(&p->base, false, "spawn failed");
+	}
 }
 
 static void

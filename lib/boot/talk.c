@@ -15,6 +15,9 @@ talk_stop(struct talk *talk)
 {
 	int code = errno;
 
+	if (talk->ended != NULL)
+		*talk->ended = true;
+	talk->ended = NULL;
 	if (talk->watch.fd != -1) {
 		hm_watch_stop(talk->loop, &talk->watch);
 		(void)close(talk->watch.fd);
@@ -34,18 +37,25 @@ end(struct talk *talk)
 	talk->closed(talk->arg);
 }
 
+/* Stopped, perhaps freed, from inside said, which turned the loop. */
+#define STOPPED (-2)
+
 static int
 serve_line(struct talk *talk, const char *text, size_t len)
 {
 	struct hm_json *json = hm_json_parse(text, len, NULL);
+	bool ended = false;
 	int done;
 
 	if (json == NULL)
 		return -1;
-	talk->busy = true;
+	/* cppcheck-suppress autoVariables; taken off before it is gone */
+	talk->ended = &ended;
 	done = talk->said(talk->arg, json);
-	talk->busy = false;
 	hm_json_free(json);
+	if (ended)
+		return STOPPED;
+	talk->ended = NULL;
 	return done;
 }
 
@@ -59,6 +69,8 @@ serve_lines(struct talk *talk)
 
 	while (done == 0 && (newline = memchr(start, '\n', left)) != NULL) {
 		done = serve_line(talk, start, (size_t)(newline - start));
+		if (done == STOPPED)
+			return done;
 		left -= (size_t)(newline + 1 - start);
 		start = newline + 1;
 	}
@@ -92,6 +104,7 @@ static int
 read_some(struct talk *talk)
 {
 	ssize_t n;
+	int done;
 
 	if (grow(&talk->in, &talk->cap, talk->len + 1, talk->line_max) == -1)
 		return -1;
@@ -104,7 +117,8 @@ read_some(struct talk *talk)
 	if (n <= 0)
 		return -1;
 	talk->len += (size_t)n;
-	return serve_lines(talk) == -1 ? -1 : 1;
+	done = serve_lines(talk);
+	return done < 0 ? done : 1;
 }
 
 void
@@ -112,10 +126,11 @@ talk_listen(struct talk *talk)
 {
 	int done = 0;
 
-	if (talk->busy)
+	if (talk->ended != NULL)
 		return; /* what asks is being told a line of this talk */
-	while (talk->watch.fd != -1 && (done = read_some(talk)) == 1)
-		continue;
+	do
+		done = talk->watch.fd == -1 ? 0 : read_some(talk);
+	while (done == 1);
 	if (done == -1)
 		end(talk);
 }

@@ -17,9 +17,9 @@ struct talk {
 	char *in, *out;
 	size_t len, cap; /* of in */
 	size_t out_len, out_cap;
-	bool busy; /* inside said */
+	bool *ended; /* inside said: set when it is stopped there */
 	/* A line has come.  -1: that is not wanted, the talk is over.  Must not
-	 * end it otherwise. */
+	 * end it otherwise, but in a turn of the loop. */
 	int (*said)(void *arg, const struct hm_json *line);
 	/* It is over, by the other side or by a bad line; may free it. */
 	void (*closed)(void *arg);

@@ -50,8 +50,8 @@ managed_ask(const struct entry *entry, const struct reap_spec *spec,
 }
 
 /* It is a proc now, if there is proof of it. */
-static void
-become_ready(struct entry *entry)
+static int
+count_ready(struct entry *entry)
 {
 	struct hm_host *host = entry->host;
 	struct hm_ready ready;
@@ -62,15 +62,12 @@ become_ready(struct entry *entry)
 		if (router_taken(host->router, entry->name) ||
 		    router_bind(host->router, entry->name, &ready.addr) == 0) {
 			registry_count(&host->names, entry);
-			(void)life_change(
-			    entry, hm_handle_status(entry->handle));
-			return;
+			return 0;
 		}
 		(void)hm_fail(&why, ENOMEM, "no memory");
 	}
 	hm_log(host->loop, HM_LOG_WARNING, "%s", why.text);
-	if (hm_handle_kill(entry->handle, "spawn failed", NULL) == -1)
-		life_fail(entry, "spawn failed");
+	return -1;
 }
 
 static void
@@ -93,8 +90,11 @@ follow(struct entry *entry)
 	struct hm_handle *handle = entry->handle;
 	const struct hm_status *status = hm_handle_status(handle);
 
-	if (status->state == HM_READY) {
-		become_ready(entry);
+	/* It may have gone further before its turn to be told has come. */
+	if (handle->was_ready && !entry->proc && count_ready(entry) == -1 &&
+	    !hm_state_terminal(status->state)) {
+		if (hm_handle_kill(handle, "spawn failed", NULL) == -1)
+			life_fail(entry, "spawn failed");
 	} else if (!hm_state_terminal(status->state)) {
 		(void)life_change(entry, status);
 	} else {
@@ -298,12 +298,20 @@ hm_host_spawn(struct hm_host *host, struct hm_manager *manager,
 	uint64_t timeout =
 	    how == NULL ? host->limits.spawn_ready_timeout : how->ready_timeout;
 	struct hm_ready ready;
+	bool done;
 
-	if (handle == NULL ||
-	    hm_ready_ensure(&ready, handle, timeout, err) == 0)
-		return handle;
-	give_up(host, handle);
-	return NULL;
+	if (handle == NULL)
+		return NULL;
+	handle_hold(handle); /* whoever is told of its end may forget it */
+	done = hm_ready_ensure(&ready, handle, timeout, err) == 0;
+	if (!done)
+		give_up(host, handle);
+	else if (handle->gone)
+		(void)hm_fail_kind(err, HM_ERR_CONFIGURE, ESRCH,
+		    "proc '%s' has ended and is forgotten", name);
+	done = done && !handle->gone;
+	handle_drop(handle);
+	return done ? handle : NULL;
 }
 
 int

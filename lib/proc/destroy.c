@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sys.h"
 #include "proc/destroy.h"
 #include "proc/proc_private.h"
 
@@ -23,6 +24,7 @@ struct destroy {
 	const struct hm_actor *caller; /* left alone; NULL: none */
 	const char *reason;
 	uint64_t end;
+	bool begun, advancing;
 	int round; /* the second is the coordinator's; then it is over */
 	struct hm_destroyed lists;
 	struct hm_task task;
@@ -134,12 +136,22 @@ advance(void *arg)
 {
 	struct destroy *d = arg;
 
+	if (d->advancing)
+		return; /* a watch turns the loop: that call goes on */
+	d->advancing = true;
+	d->proc->turning++;
+	if (!d->begun) {
+		d->begun = true;
+		stop_round(d);
+	}
 	while (d->round < 2 &&
 	       (round_over(d) || hm_loop_now(d->proc->loop) >= d->end)) {
 		end_round(d);
 		if (++d->round < 2)
 			stop_round(d);
 	}
+	d->proc->turning--;
+	d->advancing = false;
 	if (d->round == 2 && d->done != NULL) {
 		d->done(d->arg, &d->lists);
 		destroy_free(d);
@@ -163,7 +175,7 @@ destroy_new(struct hm_proc *proc, uint64_t timeout, const char *reason,
 	d->last = root_of(proc->coordinator);
 	d->caller = root_of(caller);
 	d->reason = reason;
-	d->end = hm_loop_now(proc->loop) + timeout;
+	d->end = sys_later(hm_loop_now(proc->loop), timeout);
 	d->task.fn = d->timer.fn = advance;
 	d->task.arg = d->timer.arg = d;
 	if (gather(d, n) == -1 ||
@@ -171,7 +183,6 @@ destroy_new(struct hm_proc *proc, uint64_t timeout, const char *reason,
 		destroy_free(d);
 		return NULL;
 	}
-	stop_round(d);
 	return d;
 }
 
@@ -192,7 +203,7 @@ destroy_begin(struct hm_proc *proc, uint64_t timeout, const char *reason,
 void
 destroy_hurry(struct destroy *d, uint64_t timeout)
 {
-	uint64_t end = hm_loop_now(d->proc->loop) + timeout;
+	uint64_t end = sys_later(hm_loop_now(d->proc->loop), timeout);
 
 	if (end >= d->end)
 		return;
