@@ -44,6 +44,15 @@ struct returning {
 	struct numbers done;
 };
 
+/* The rest of that message is to be dropped too.  Without memory to know that,
+ * pieces of no message would go. */
+static void
+give_up_rest(struct returning *r, uint64_t number)
+{
+	if (!numbers_add(&r->done, number))
+		link_lame(r->link);
+}
+
 static bool
 return_first(
     struct returning *r, const unsigned char *p, uint64_t number, bool last)
@@ -59,7 +68,7 @@ return_first(
 	if (r->how != NULL)
 		link_settle_one(r->link, number, r->how);
 	if (!last) {
-		(void)numbers_add(&r->done, number);
+		give_up_rest(r, number);
 		/* The rest of it may wait in a lane. */
 		r->link->aborted = true;
 	}
@@ -85,7 +94,7 @@ return_record(
 	if (ledger_has(&r->link->ledger, number) &&
 	    (r->mask != 0 || r->how == NULL))
 		return false;
-	(void)numbers_add(&r->done, number);
+	give_up_rest(r, number);
 	link_abort(r->link, r->queue, number, r->how);
 	return true;
 }
