@@ -288,11 +288,18 @@ life_change(struct entry *entry, const struct hm_status *to)
 		watch_tell(entry);
 		return 0;
 	}
-	entry->last = next;
 	entry->ending = true;
-	if (!linked(entry) ||
-	    hm_timer_start(host->loop, &entry->timer, DRAIN_MS) == -1)
-		life_end(entry);
+	if (linked(entry))
+		entry->last = malloc(sizeof next);
+	if (entry->last != NULL &&
+	    hm_timer_start(host->loop, &entry->timer, DRAIN_MS) == 0) {
+		*entry->last = next;
+		return 0;
+	}
+	free(entry->last);
+	entry->last = NULL;
+	entry->status = next;
+	life_end(entry);
 	return 0;
 }
 
@@ -302,8 +309,10 @@ life_end(struct entry *entry)
 	struct hm_host *host = entry->host;
 	char text[HM_ADDR_SIZE + HM_REASON_MAX], why[HM_ERROR_TEXT];
 
-	if (entry->ending && !entry->lost)
-		entry->status = entry->last;
+	if (entry->last != NULL)
+		entry->status = *entry->last;
+	free(entry->last);
+	entry->last = NULL;
 	if (entry->status.ended <= 0)
 		entry->status.ended = sys_wall();
 	hm_timer_stop(host->loop, &entry->timer);
@@ -344,6 +353,8 @@ void
 life_fail(struct entry *entry, const char *reason)
 {
 	entry->ending = false;
+	free(entry->last);
+	entry->last = NULL;
 	set_failed(entry, reason);
 	life_end(entry);
 }

@@ -97,6 +97,7 @@ entry_free(struct entry *entry)
 	if (entry == NULL)
 		return;
 	free(entry->tail);
+	free(entry->last);
 	free(entry);
 }
 

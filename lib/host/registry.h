@@ -59,7 +59,7 @@ struct entry {
 	struct hm_handle *handle; /* managed, and not seen ended */
 	struct hm_waiter follows; /* that */
 	struct hm_status status;
-	struct hm_status last;	   /* ending and not lost: to come */
+	struct hm_status *last;	   /* ending: the one to come; or NULL */
 	struct router_stats stats; /* of the ended */
 	char *tail;		   /* last lines, a JSON array, or NULL */
 	struct waiter *waiters;	   /* who is answered when it has ended */
