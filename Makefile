@@ -107,7 +107,7 @@ DRIVERS = \
 	linked local loop mailbox managed manager mutate net ordered orphans \
 	outlive output proxy reader reap record registry resume route runner \
 	seed settled signal socket spawn states status supervise sys terminal \
-	text timer tree watched
+	text timer tree turn watched
 FUZZERS = control envelope json link name pair record
 # With bench.c, which they have in common.
 BENCHES = actors bare booted filter keeper load payload redis relay

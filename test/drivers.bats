@@ -101,6 +101,10 @@ drive() {
 	drive outlive
 }
 
+@test "turn: large messages for one receiver go in the order they asked" {
+	drive turn
+}
+
 @test "cross: hosts that dial each other have one link, also when an answer is lost" {
 	drive cross
 }

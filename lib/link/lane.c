@@ -183,21 +183,19 @@ link_take_resume(struct link *link, struct hm_slice dest)
 		link->ops->resumed(link);
 }
 
-int
-link_wait(struct link *link, struct hm_source *source, struct hm_slice dest,
-    uint64_t turn)
+struct lane *
+link_wait(struct link *link, struct hm_source *source, struct hm_slice dest)
 {
 	struct lane **p = &link->lanes, *lane = lane_new(dest);
 
 	if (lane == NULL)
-		return -1;
+		return NULL;
 	lane->of = source;
 	source_hold(source);
-	lane->turn = turn;
 	while (*p != NULL)
 		p = &(*p)->next;
 	*p = lane;
-	return 0;
+	return lane;
 }
 
 struct queue *

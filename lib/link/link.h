@@ -77,7 +77,8 @@ struct link_ops {
 struct lane {
 	struct lane *next;
 	struct hm_source *of; /* a reference; NULL: the peer holds it */
-	uint64_t turn;	      /* length of the message that waits for it */
+	uint64_t turn;	      /* length of the message that waits for it, and */
+	uint64_t ticket;      /* its place among all that do: see turn.c */
 	struct queue park;
 	uint64_t progress; /* the router's: when it moved last */
 	bool moved;	   /* it has, since the last tick */
@@ -190,9 +191,9 @@ lane_dest(const struct lane *lane)
 	return dest;
 }
 /* What comes from source for dest waits from now on, in a lane behind all the
- * others; turn is for the caller.  -1 ENOMEM. */
-int link_wait(struct link *link, struct hm_source *source, struct hm_slice dest,
-    uint64_t turn);
+ * others.  NULL: ENOMEM. */
+struct lane *link_wait(
+    struct link *link, struct hm_source *source, struct hm_slice dest);
 /* Where that is parked, while it waits. */
 struct queue *link_wait_queue(
     struct link *link, const struct hm_source *source);

@@ -126,6 +126,7 @@ outgoing_add(struct peer *peer, struct hm_envelope *env)
 	if (outgoing == NULL)
 		return -1;
 	outgoing->env = env;
+	outgoing->ticket = ++peer->tickets;
 	*peer->outgoing_end = outgoing;
 	peer->outgoing_end = &outgoing->next;
 	peer->home_bytes += env->payload_len;
@@ -169,6 +170,35 @@ send_piece(struct peer *peer, struct outgoing **p)
 	return 0;
 }
 
+/* Is it to wait for its turn before it begins? */
+static bool
+asks_turn(const struct outgoing *outgoing)
+{
+	return outgoing->out == 0 && outgoing->env->payload_len > HM_PIECE_MAX;
+}
+
+bool
+outgoing_waits(
+    const struct peer *peer, struct hm_slice dest, bool large, uint64_t ticket)
+{
+	const struct outgoing *outgoing = peer->outgoing;
+	struct hm_head head;
+
+	for (; outgoing != NULL && outgoing->ticket < ticket;
+	     outgoing = outgoing->next) {
+		if (!asks_turn(outgoing) ||
+		    is_large(outgoing->env->payload_len,
+			peer->link.max_message) != large)
+			continue;
+		hm_head_parse(
+		    &head, outgoing->env->head, outgoing->env->head_len);
+		if (head.dest_proc.n == dest.n &&
+		    memcmp(head.dest_proc.p, dest.p, dest.n) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* May a piece of it go, its destination not being held, its turn come? */
 static bool
 may_go(struct peer *peer, const struct outgoing *outgoing)
@@ -178,10 +208,11 @@ may_go(struct peer *peer, const struct outgoing *outgoing)
 
 	if (outgoing_queue(peer, env) != &peer->link.park)
 		return false;
-	if (outgoing->out != 0 || env->payload_len <= HM_PIECE_MAX)
+	if (!asks_turn(outgoing))
 		return true;
 	hm_head_parse(&head, env->head, env->head_len);
-	return turn_has_come(peer, head.dest_proc, env->payload_len);
+	return turn_has_come(
+	    peer, head.dest_proc, env->payload_len, outgoing->ticket);
 }
 
 /* The next, from p on, that may go and is not behind one of its flow. */

@@ -93,8 +93,9 @@ struct turn {
 struct outgoing {
 	struct outgoing *next;
 	struct hm_envelope *env;
-	uint64_t out; /* number on the link, 0: not begun */
-	size_t sent;  /* of the payload */
+	uint64_t ticket; /* its place among all that wait for their turn */
+	uint64_t out;	 /* number on the link, 0: not begun */
+	size_t sent;	 /* of the payload */
 };
 
 /* Where the last message of a link went, so that the next need not be looked
@@ -132,6 +133,7 @@ struct peer {
 	struct passage *passages; /* that come from it */
 	size_t npassages;
 	struct turn *turns; /* large messages on their way to it */
+	uint64_t tickets;   /* of those that have waited for their turn */
 	struct last *last;
 	struct outgoing *outgoing, **outgoing_end;
 	uint64_t home_bytes; /* posted here and not written */
@@ -354,8 +356,9 @@ void passages_free(struct peer *peer);
 void passages_check(struct peer *peer, uint64_t now);
 /* turn.c */
 /* May a message of len bytes for dest (str8 address, str8 proc), in pieces,
- * begin on its way to to? */
-bool turn_has_come(struct peer *to, struct hm_slice dest, uint64_t len);
+ * begin on its way to to, before all that has a later ticket? */
+bool turn_has_come(
+    struct peer *to, struct hm_slice dest, uint64_t len, uint64_t ticket);
 /* One posted here begins, as number out there. */
 void turn_take(struct peer *to, const struct hm_envelope *env, uint64_t out);
 /* One of flow of len bytes begins, as number out there; where it must wait,
@@ -419,6 +422,9 @@ struct queue *outgoing_queue(struct peer *peer, const struct hm_envelope *env);
 bool outgoing_holds(const struct peer *peer, const struct hm_envelope *env);
 int outgoing_add(struct peer *peer, struct hm_envelope *env);
 void outgoing_free(struct peer *peer, struct outgoing **p);
+/* Does one with an earlier ticket wait, that is large or is not, for dest? */
+bool outgoing_waits(
+    const struct peer *peer, struct hm_slice dest, bool large, uint64_t ticket);
 /* A message that is settled before it was wholly sent is not sent on. */
 void outgoing_stop(struct peer *peer, const struct hm_envelope *env,
     const struct settlement *how);

@@ -117,6 +117,7 @@ progress_tick(void *arg)
 		if (!peer->waits)
 			continue;
 		passages_check(peer, now);
+		turns_next(peer); /* what was to go first may have timed out */
 		turns_tell(peer, now);
 		check_lanes(peer, now);
 		check_progress(peer, now);

@@ -117,14 +117,17 @@ first_waiting(const struct peer *to, struct hm_slice dest, bool large)
 }
 
 bool
-turn_has_come(struct peer *to, struct hm_slice dest, uint64_t len)
+turn_has_come(
+    struct peer *to, struct hm_slice dest, uint64_t len, uint64_t ticket)
 {
 	uint64_t most = to->link.max_message;
 	bool large = is_large(len, most);
+	const struct lane *lane = first_waiting(to, dest, large);
 	struct taken taken;
 
 	forget_settled(to);
-	if (first_waiting(to, dest, large) != NULL)
+	if ((lane != NULL && lane->ticket < ticket) ||
+	    outgoing_waits(to, dest, large, ticket))
 		return false;
 	add_up(to, dest, large, &taken);
 	return fits(&taken, len, most);
@@ -168,12 +171,18 @@ has_unfinished(const struct flow *flow, const struct peer *to)
 void
 turn_ask(struct flow *flow, struct peer *to, uint64_t out, uint64_t len)
 {
+	uint64_t ticket = ++to->tickets;
+	struct lane *lane = NULL;
 	struct turn *turn;
 
 	/* Where it can't wait for want of memory it goes at once. */
-	if (flow->waits == NULL && !turn_has_come(to, flow_dest(flow), len) &&
-	    !has_unfinished(flow, to) &&
-	    link_wait(&to->link, &flow->source, flow_dest(flow), len) == 0) {
+	if (flow->waits == NULL &&
+	    !turn_has_come(to, flow_dest(flow), len, ticket) &&
+	    !has_unfinished(flow, to))
+		lane = link_wait(&to->link, &flow->source, flow_dest(flow));
+	if (lane != NULL) {
+		lane->turn = len;
+		lane->ticket = ticket;
 		flow->waits = to;
 		flow->behind = out;
 	}
@@ -214,7 +223,10 @@ turns_next(struct peer *to)
 			continue;
 		add_up(to, lane_dest(lane), large, &taken);
 		/* One whose messages have all timed out waits for nothing. */
-		if (lane->park.head != NULL && !fits(&taken, lane->turn, most))
+		if (lane->park.head != NULL &&
+		    (!fits(&taken, lane->turn, most) ||
+			outgoing_waits(
+			    to, lane_dest(lane), large, lane->ticket)))
 			continue;
 		((struct flow *)lane->of)->waits = NULL;
 		link_go(&to->link, lane);
