@@ -105,9 +105,9 @@ DRIVERS = \
 	actor addr beside channel child clients cross destroy embed envelope \
 	error flow forged garbage handle handles id json lane limits link \
 	linked local loop mailbox managed manager mutate net ordered orphans \
-	outlive output proxy reader reap record registry resume route runner \
-	seed settled signal socket spawn states status supervise sys terminal \
-	text timer tree turn watched
+	outlive output proxy reader reap record reentry reentry_local registry \
+	resume route runner seed settled signal socket spawn states status \
+	supervise sys terminal text timer tree turn watched
 FUZZERS = control envelope json link name pair record
 # With bench.c, which they have in common.
 BENCHES = actors bare booted filter keeper load payload redis relay

@@ -169,6 +169,14 @@ drive() {
 	drive managed
 }
 
+@test "reentry: who is told of a process ends it, waits and forgets, from inside the call" {
+	drive reentry
+}
+
+@test "reentry_local: the same with procs in this process" {
+	drive reentry_local
+}
+
 @test "loop: descriptors, tasks, turns" {
 	drive loop
 }

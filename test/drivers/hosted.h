@@ -151,6 +151,7 @@ static inline void
 end(void)
 {
 	hm_host_free(host);
+	host = NULL;
 	hm_loop_free(loop);
 	CHECK(rmdir(dir) == 0);
 	(void)strcpy(dir, "/tmp/hostmux-test-XXXXXX");
@@ -230,6 +231,60 @@ answers(struct hm_actor *actor, const struct hm_id *dest, const char *text,
 	CHECK(env != NULL && hm_payload_len(env) == strlen(wanted));
 	CHECK(memcmp(hm_payload(env), wanted, strlen(wanted)) == 0);
 	hm_envelope_free(env);
+}
+
+static inline struct hm_json *
+ask(const char *request)
+{
+	struct hm_actor *asker = instance(hm_host_system_proc(host), "asker");
+	struct hm_json *json = hm_control(asker, request, 5000, &err);
+
+	hm_actor_free(asker);
+	if (json == NULL)
+		fprintf(stderr, "%s: %s\n", request, err.text);
+	CHECK(json != NULL);
+	return json;
+}
+
+/* What the host says of that name, the ended included. */
+static inline bool
+is_shown(const char *name, const char *kind, const char *status)
+{
+	char request[128];
+	struct hm_json *json;
+	const struct hm_json *proc;
+	bool shown;
+
+	(void)snprintf(request, sizeof request,
+	    "{\"op\":\"status\",\"name\":\"%s\"}", name);
+	json = ask(request);
+	proc = hm_json_get(json, "proc");
+	shown = strcmp(hm_json_string(proc, "kind", ""), kind) == 0 &&
+		strcmp(hm_json_string(proc, "status", ""), status) == 0;
+	hm_json_free(json);
+	return shown;
+}
+
+static inline struct hm_id
+main_of(const char *name)
+{
+	struct hm_id id;
+
+	hm_id_set(&id, hm_host_id(host), name, "main", 0, HM_PORT_DEFAULT);
+	return id;
+}
+
+static inline void
+ends_as(struct hm_handle *handle, const char *status)
+{
+	char text[512];
+
+	CHECK(hm_handle_wait(handle, HM_UNTIL_END, 8000, &err) == 0);
+	(void)hm_status_print(
+	    hm_handle_status(handle), false, text, sizeof text);
+	if (strcmp(text, status) != 0)
+		fprintf(stderr, "%s\n", text);
+	CHECK(strcmp(text, status) == 0);
 }
 
 #endif

@@ -21,60 +21,6 @@ serve_both(void)
 	serve(local, process);
 }
 
-static struct hm_json *
-ask(const char *request)
-{
-	struct hm_actor *asker = instance(hm_host_system_proc(host), "asker");
-	struct hm_json *json = hm_control(asker, request, 5000, &err);
-
-	hm_actor_free(asker);
-	if (json == NULL)
-		fprintf(stderr, "%s: %s\n", request, err.text);
-	CHECK(json != NULL);
-	return json;
-}
-
-/* What the host says of that name, the ended included. */
-static bool
-is_shown(const char *name, const char *kind, const char *status)
-{
-	char request[128];
-	struct hm_json *json;
-	const struct hm_json *proc;
-	bool shown;
-
-	(void)snprintf(request, sizeof request,
-	    "{\"op\":\"status\",\"name\":\"%s\"}", name);
-	json = ask(request);
-	proc = hm_json_get(json, "proc");
-	shown = strcmp(hm_json_string(proc, "kind", ""), kind) == 0 &&
-		strcmp(hm_json_string(proc, "status", ""), status) == 0;
-	hm_json_free(json);
-	return shown;
-}
-
-static struct hm_id
-main_of(const char *name)
-{
-	struct hm_id id;
-
-	hm_id_set(&id, hm_host_id(host), name, "main", 0, HM_PORT_DEFAULT);
-	return id;
-}
-
-static void
-ends_as(struct hm_handle *handle, const char *status)
-{
-	char text[512];
-
-	CHECK(hm_handle_wait(handle, HM_UNTIL_END, 8000, &err) == 0);
-	(void)hm_status_print(
-	    hm_handle_status(handle), false, text, sizeof text);
-	if (strcmp(text, status) != 0)
-		fprintf(stderr, "%s\n", text);
-	CHECK(strcmp(text, status) == 0);
-}
-
 /* Each reaches the other, and both are reached from outside. */
 static void
 test_side_by_side(void)

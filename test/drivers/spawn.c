@@ -3,6 +3,7 @@
  * in its first moments, of which none may be lost.
  */
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <errno.h>
@@ -143,6 +144,34 @@ test_errors(void)
 	CHECK(waitpid(-1, NULL, 0) == -1 && errno == ECHILD);
 }
 
+/* A file without "#!" is a script, for which libc (not every one) has the
+ * arguments on the stack once more, however many there are. */
+static void
+test_many_arguments(void)
+{
+	enum { ARGS = 100000 };
+	static char *argv[ARGS + 2];
+	char *env[] = {(char *)"PATH=/usr/bin:/bin", NULL};
+	char path[] = "/tmp/hostmux-test-XXXXXX";
+	const char script[] = "exit $(($# / 1000))\n", *what;
+	int i, fd = mkstemp(path), null = open("/dev/null", O_RDWR);
+	struct spawn spawn = {
+	    argv, env, NULL, null, null, null, &inherit, false, NULL};
+	pid_t pid;
+
+	CHECK(fd != -1 && fchmod(fd, 0700) == 0 && null != -1);
+	CHECK(write(fd, script, strlen(script)) == (ssize_t)strlen(script));
+	CHECK(close(fd) == 0);
+	argv[0] = path;
+	for (i = 1; i <= ARGS; i++)
+		argv[i] = (char *)"a";
+	pid = spawn_child(&spawn, &what);
+	CHECK(pid > 1 || errno == ENOEXEC);
+	if (pid > 1)
+		CHECK(WEXITSTATUS(wait_status(pid)) == ARGS / 1000);
+	CHECK(unlink(path) == 0 && close(null) == 0);
+}
+
 /* SIGTERM right after the spawn, to the group: it always ends the child. */
 static void
 test_no_signal_is_lost(void)
@@ -168,6 +197,7 @@ main(void)
 {
 	test_inheritance();
 	test_errors();
+	test_many_arguments();
 	test_no_signal_is_lost();
 	return 0;
 }
