@@ -19,6 +19,7 @@
 
 /* What has begun among what moves: its pieces move too. */
 struct moving {
+	struct link *link;
 	struct lane *lane;
 	struct numbers begun;
 };
@@ -77,16 +78,20 @@ moves(
 
 	if (rec->type != HM_REC_DATA || (rec->flags & HM_DATA_FIRST) == 0)
 		return numbers_have(&moving->begun, number);
-	return begins_for(moving->lane, rec, p) &&
-	       ((rec->flags & HM_DATA_LAST) != 0 ||
-		   numbers_add(&moving->begun, number));
+	if (!begins_for(moving->lane, rec, p))
+		return false;
+	/* The rest of it would go past it. */
+	if ((rec->flags & HM_DATA_LAST) == 0 &&
+	    !numbers_add(&moving->begun, number))
+		link_lame(moving->link);
+	return true;
 }
 
 /* Parts what is parked: the lane's, and the rest in the order it was. */
 static void
 part(struct link *link, struct lane *lane)
 {
-	struct moving moving = {lane, {NULL, 0, 0}};
+	struct moving moving = {link, lane, {NULL, 0, 0}};
 	struct queue parked = link->park;
 	struct hm_record rec;
 	struct run *run;
@@ -124,10 +129,12 @@ link_take_hold(struct link *link, struct hm_slice dest)
 {
 	struct lane *lane = link_held(link, dest);
 
-	/* Said again: what is held moves where it is held for. */
+	/* Said again: what is held moves where it is held for, and with it the
+	 * credit for what has begun. */
 	if (lane != NULL) {
 		lane->progress = 0;
 		lane->moved = true;
+		link->moved++;
 	}
 	if (lane != NULL || link->nlanes == LANES_MAX)
 		return 0;

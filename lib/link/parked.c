@@ -105,6 +105,7 @@ link_requeue(struct link *link, struct queue *queue, struct run *run,
 {
 	static const struct settlement no_memory = {
 	    HM_NOT_SENT, {"no memory", 9}, {"", 0}, false};
+	const unsigned whole = HM_DATA_FIRST | HM_DATA_LAST;
 	uint32_t len = rec->len + HM_RECORD_HEADER, cost = 0, owed;
 
 	if (rec->type == HM_REC_DATA)
@@ -113,9 +114,11 @@ link_requeue(struct link *link, struct queue *queue, struct run *run,
 	if (queue_add(queue, run->chunk, run->p + at, len, 1, run->source, owed,
 		cost) == 0)
 		run->owed -= owed;
-	else if (rec->type == HM_REC_DATA && (rec->flags & HM_DATA_FIRST))
+	else if (rec->type == HM_REC_DATA && (rec->flags & whole) == whole)
 		link_settle_one(
 		    link, hm_get64(run->p + at + HM_RECORD_HEADER), &no_memory);
+	else
+		link_lame(link); /* a message with a hole, or without an end */
 }
 
 static void
