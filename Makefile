@@ -62,9 +62,9 @@ LIB = \
 	lib/route/dial.c lib/route/flow.c lib/route/forward.c lib/route/gate.c \
 	lib/route/home.c lib/route/limits.c lib/route/names.c \
 	lib/route/outgoing.c lib/route/passage.c lib/route/peer.c \
-	lib/route/progress.c \
-	lib/route/resume.c lib/route/router.c lib/route/store.c \
-	lib/route/turn.c lib/route/way.c \
+	lib/route/progress.c lib/route/resume.c lib/route/router.c \
+	lib/route/store.c lib/route/store_turn.c lib/route/turn.c \
+	lib/route/way.c \
 	lib/proc/actor.c lib/proc/agent.c lib/proc/beside.c lib/proc/call.c \
 	lib/proc/client.c \
 	lib/proc/destroy.c lib/proc/end.c lib/proc/lookup.c lib/proc/mail.c \
@@ -103,7 +103,7 @@ PROGRAMS = \
 	msg-send msg-call msg-recv
 DRIVERS = \
 	actor addr beside channel child clients cross destroy embed envelope \
-	error flow forged garbage handle handles id json lane limits link \
+	error flow forged garbage handle handles id json lane late limits link \
 	linked local loop mailbox managed manager mutate net ordered orphans \
 	outlive output proxy reader reap record reentry reentry_local registry \
 	resume route runner seed settled signal socket spawn states status \

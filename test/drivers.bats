@@ -105,6 +105,10 @@ drive() {
 	drive turn
 }
 
+@test "late: messages wait for their turn as long as something is taken" {
+	drive late
+}
+
 @test "cross: hosts that dial each other have one link, also when an answer is lost" {
 	drive cross
 }

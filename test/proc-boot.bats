@@ -132,6 +132,7 @@ EOF
 	has "$stderr" 'the largest taken is 67108864'
 }
 
+# bats test_tags=memory
 @test "--lines: an answer for which there is no memory is refused, too" {
 	start_host
 	cat >cmd <<'EOF'

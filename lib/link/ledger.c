@@ -191,6 +191,7 @@ take_part(struct ledger *ledger, uint64_t first, uint64_t count,
 	}
 	take_out(ledger, i);
 	ledger->unsettled -= e->count;
+	ledger->settled += e->count;
 	return 0;
 }
 
@@ -235,6 +236,7 @@ ledger_forget(struct ledger *ledger, uint64_t number)
 	if (last->first + last->count - 1 != number)
 		return;
 	ledger->unsettled--;
+	ledger->settled++;
 	if (--last->count == 0) {
 		ledger->len--;
 		source_drop(last->source);

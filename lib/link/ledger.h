@@ -49,6 +49,7 @@ struct ledger {
 	struct ledger_entry *entries;
 	size_t start, len, cap; /* entries[start … start + len) are in use */
 	uint64_t unsettled;	/* sum of the counts */
+	uint64_t settled;	/* that were in it before */
 };
 
 void ledger_init(struct ledger *ledger);

@@ -53,8 +53,11 @@ release(struct flow *flow)
 {
 	struct link *link = &flow->from->link;
 
-	if (!link->dead && link_say_hold(link, false, flow_dest(flow)) == -1)
+	if (!link->dead && link_say_hold(link, false, flow_dest(flow)) == -1) {
+		if (flow->parked == 0)
+			link_lame(link);
 		return; /* with the next that is freed */
+	}
 	flow->held = false;
 	link->held -= flow->parked;
 }

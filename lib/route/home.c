@@ -449,6 +449,26 @@ router_post(struct router_local *local, struct hm_envelope *env, bool checked)
 }
 
 void
+router_deliver(struct router_local *local, struct hm_envelope *env)
+{
+	env->taker = local->here;
+	source_hold(env->taker);
+	local->deliver(local, env);
+}
+
+/* Its receiver takes what came, which those that wait for it are to hear. */
+static void
+was_taken(struct hm_envelope *env)
+{
+	struct router_local *local = ((struct here *)env->taker)->local;
+
+	if (local != NULL)
+		local->moved = hm_loop_now(local->router->loop);
+	source_drop(env->taker);
+	env->taker = NULL;
+}
+
+void
 router_settle(struct hm_envelope *env, enum hm_outcome outcome,
     const char *reason, const char *at)
 {
@@ -460,6 +480,8 @@ router_settle(struct hm_envelope *env, enum hm_outcome outcome,
 		how.at.n = strlen(at);
 	}
 	env->source = NULL;
+	if (env->taker != NULL)
+		was_taken(env);
 	if (source->settle == here_settle) {
 		env->owner = ((struct here *)source)->local;
 		source_drop(source);

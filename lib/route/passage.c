@@ -53,13 +53,16 @@ void
 passages_check(struct peer *peer, uint64_t now)
 {
 	uint64_t timeout = peer->router->limits.delivery_timeout;
+	bool never = timeout == 0;
 	struct passage *passage;
 
-	if (timeout == 0)
+	if (never)
 		timeout = UNMOVED_MS;
 	for (passage = peer->passages; passage != NULL;
 	     passage = passage->next) {
+		/* Its sender can't go on with one that waits here. */
 		if (passage->store == NULL ||
+		    (never && passage->store->waits) ||
 		    !store_is_late(passage->store, now, timeout))
 			continue;
 		settle_back(peer, passage->number, HM_TIMED_OUT,

@@ -193,6 +193,7 @@ peer_end(struct peer *peer, enum hm_outcome written, const char *why)
 	turns_end(peer);
 	flows_to_end(router, peer);
 	passages_free(peer);
+	stores_lost(peer);
 	last_forget(peer);
 	link_lost(&peer->link, written, why, router_id(router));
 	home_return_now(peer, 0, &how);

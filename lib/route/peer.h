@@ -50,11 +50,19 @@ struct store {
 	struct peer *from;	    /* holds a reference of its link */
 	struct passage *passage;    /* NULL: it is whole */
 	uint64_t len;		    /* of the payload */
-	uint64_t moved;		    /* when its last piece came */
-	bool waits;		    /* for its turn */
-	uint64_t kept;		    /* credit of its pieces, meanwhile */
+	bool large;
+	bool delivered; /* among the untaken */
+	uint64_t moved; /* when its last piece came */
+	bool waits;	/* for its turn */
+	uint64_t kept;	/* credit of its pieces, meanwhile */
 	struct hm_envelope *whole, **whole_end; /* what is then delivered */
 };
+
+static inline bool
+store_is_unfinished(const struct store *store)
+{
+	return store->passage != NULL;
+}
 
 /* What is on its way to a receiver, in pieces: bytes of those still to come,
  * and of all that it has not taken. */
@@ -132,7 +140,9 @@ struct peer {
 	uint64_t given;		  /* the credit that our greeting granted */
 	struct passage *passages; /* that come from it */
 	size_t npassages;
-	struct turn *turns; /* large messages on their way to it */
+	struct turn *turns,
+	    **turns_tail;   /* large messages on their way to it */
+	uint64_t forgotten; /* of these: the ledger's settled then */
 	uint64_t tickets;   /* of those that have waited for their turn */
 	struct last *last;
 	struct outgoing *outgoing, **outgoing_end;
@@ -380,8 +390,6 @@ bool is_large(uint64_t len, uint64_t most);
 bool fits(const struct taken *taken, uint64_t len, uint64_t most);
 
 /* store.c */
-/* The largest payload it takes. */
-uint64_t most_here(const struct router_local *local);
 /* passage begins to be put together.  -1 ENOMEM, or EBUSY: too much is. */
 int store_begin(struct passage *passage);
 /* A piece came that takes cost of its link's credit. */
@@ -396,11 +404,35 @@ void store_deliver(
 void store_end(struct passage *passage);
 /* The end of a turn of the loop: whose turn has come goes on. */
 void stores_go(struct hm_router *router);
+/* The link of from is lost: what came whole over it waits no longer, since what
+ * its senders send from now on comes over another. */
+void stores_lost(const struct peer *from);
+/* local is no more: what is put together for it is thrown away. */
+void stores_leave(struct router_local *local);
+/* Whose turn has come goes on at the end of this one of the loop: not from
+ * within what the receiver does. */
+void stores_due(struct hm_router *router);
+/* store_turn.c */
+/* The largest payload it takes. */
+uint64_t most_here(const struct router_local *local);
+/* The name that it is for: what it is held by. */
+struct hm_slice store_dest_of(const struct hm_envelope *env);
+/* Is store, of which something is there, what comes from that link by that
+ * name?  A receiver may have several. */
+bool store_comes_by(
+    const struct store *store, const struct peer *from, struct hm_slice dest);
+/* Whether it, which begins, waits for its turn.  -1 EBUSY: it can't, and would
+ * be too much. */
+int store_ask(struct store *store, const struct router_local *local);
+/* Whose turn it is; NULL: nobody's. */
+struct store *stores_next_turn(const struct router_local *local);
+/* Its turn has come.  -1 ENOMEM: its sender can't be told. */
+int store_take_turn(struct store *store);
+/* It has ended while it waited. */
+void store_wait_no_more(struct store *store);
 /* Who waits hears again that it is held, where what it waits for moves.  Does
  * anybody? */
 bool stores_tell(struct hm_router *router);
-/* local is no more: what is put together for it is thrown away. */
-void stores_leave(struct router_local *local);
 
 /* router.c */
 void router_drop(struct hm_router *router);
@@ -434,6 +466,8 @@ void outgoing_move(struct peer *from, struct peer *to);
 void outgoing_pump(struct peer *peer);
 
 /* home.c */
+/* env, which came over a link, is local's. */
+void router_deliver(struct router_local *local, struct hm_envelope *env);
 void home_init(struct hm_router *router);
 void home_fini(struct hm_router *router);
 void home_attach(struct peer *peer);

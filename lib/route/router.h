@@ -149,8 +149,10 @@ struct router_local {
 	struct router_local *next;
 	uint64_t max;		/* largest payload it takes, 0: the node's */
 	bool passes;		/* what it posts may be from anybody */
-	struct store *stores;	/* what comes for it in pieces */
-	uint64_t moved;		/* when something of that came last */
+	struct store *stores;	/* what comes for it in pieces, */
+	struct store *untaken;	/* and has been delivered */
+	uint64_t taken[2];	/* bytes of that, small and large */
+	uint64_t moved;		/* when it took something, or more came */
 	struct hm_source *here; /* of what it posts to others in this process */
 	size_t unsettled;	/* posted from here, LASTING ones not counted */
 };

@@ -54,6 +54,9 @@ forget_settled(struct peer *to)
 {
 	struct turn **p = &to->turns, *turn;
 
+	if (to->forgotten == to->link.ledger.settled)
+		return;
+	to->forgotten = to->link.ledger.settled;
 	while ((turn = *p) != NULL) {
 		if (ledger_has(&to->link.ledger, turn->out)) {
 			p = &turn->next;
@@ -62,6 +65,7 @@ forget_settled(struct peer *to)
 		*p = turn->next;
 		turn_free(turn);
 	}
+	to->turns_tail = p;
 }
 
 static struct hm_slice
@@ -137,13 +141,14 @@ turn_has_come(
 static struct turn *
 turn_add(struct peer *to, uint64_t out, uint64_t len)
 {
-	struct turn *turn = calloc(1, sizeof *turn), **p = &to->turns;
+	struct turn *turn = calloc(1, sizeof *turn);
 
 	if (turn == NULL)
 		return NULL;
-	while (*p != NULL)
-		p = &(*p)->next;
-	*p = turn;
+	if (to->turns == NULL)
+		to->turns_tail = &to->turns;
+	*to->turns_tail = turn;
+	to->turns_tail = &turn->next;
 	turn->out = out;
 	turn->len = len;
 	return turn;

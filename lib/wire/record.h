@@ -231,6 +231,7 @@ struct hm_envelope {
 	struct hm_source *source; /* where it came from, for its settlement */
 	uint64_t number;	  /* its number there */
 	uint32_t cost;		  /* credit it holds until it is settled */
+	struct hm_source *taker;  /* of who is to take it; or NULL */
 	void *owner;		  /* the proc layer's, for hm_settle */
 	/* What this one goes on for, from another router: its payload is here,
 	 * and what becomes of this one becomes of it. */

@@ -13,7 +13,8 @@
 
 #define NODES PLACES
 #define MESSAGES 16
-#define KEPT 8
+#define KEPT MESSAGES
+#define ALIAS "tcp:10.0.0.9:7"
 #define READY 64 /* descriptors of a node */
 
 struct plan {
@@ -30,6 +31,10 @@ struct plan {
 	uint32_t size;	 /* of each message */
 	uint32_t most;	 /* the largest that is taken, 0: what is usual */
 	uint32_t window; /* 0: 8192 */
+	uint32_t small; /* size of every other message of a node, 0: the same */
+	uint32_t less;	/* the largest that its procs take, 0: as it does */
+	bool alias;	/* every other is for another address of the third */
+	bool fleeting;	/* no session outlives its connection */
 };
 
 struct node {
@@ -43,6 +48,8 @@ struct node {
 
 struct message {
 	unsigned from, to, life;
+	bool alias;
+	uint32_t size;
 	unsigned deaths; /* there were when it was posted */
 	unsigned got, settled;
 	enum hm_outcome how;
@@ -76,7 +83,7 @@ message_of(const struct hm_envelope *env)
 	const unsigned char *p = hm_payload(env);
 	size_t i, len = hm_payload_len(env);
 
-	PROMISE(len == plan->size && p[0] < nmessages);
+	PROMISE(p[0] < nmessages && len == messages[p[0]].size);
 	for (i = 1; i < len; i++)
 		PROMISE(p[i] == (unsigned char)(p[0] + i));
 	return &messages[p[0]];
@@ -103,7 +110,8 @@ on_deliver(struct router_local *local, struct hm_envelope *env)
 	PROMISE(msg->settled == 0 || msg->how == HM_UNKNOWN);
 	for (other = msg + 1; other < messages + nmessages; other++)
 		PROMISE(other->got == 0 || other->from != msg->from ||
-			other->life != msg->life); /* in order */
+			other->life != msg->life ||
+			other->alias != msg->alias); /* in order */
 	msg->got++;
 	if (plan->late) {
 		PROMISE(node->nkept < KEPT);
@@ -141,7 +149,8 @@ on_returned(struct router_local *local, struct hm_envelope *env)
 		printf("    message %td comes back: %s: %.*s\n", msg - messages,
 		    hm_outcome_name(how), (int)why.n, why.p);
 	PROMISE(msg->settled == 0);
-	PROMISE(plan->kills > 0); /* all arrive where nobody dies */
+	/* All arrive where nobody dies. */
+	PROMISE(plan->kills > 0 || plan->fleeting);
 	/* Only what died may have had it. */
 	PROMISE(how == HM_UNKNOWN ? deaths > msg->deaths : msg->got == 0);
 	msg->settled++;
@@ -221,6 +230,10 @@ node_serve(unsigned i)
 	CHECK(hm_addr_parse(&addr, plan->where[i], 0, &err) == 0);
 	CHECK(router_serve(router, &addr, "", 0600, false, &got, &err) == 0);
 	CHECK(router_own(router, got.text) == 0);
+	if (plan->alias && i == 2)
+		CHECK(router_own(router, ALIAS) == 0);
+	if (plan->alias && i != 2)
+		CHECK(router_route(router, ALIAS, plan->where[2]) == 0);
 	router_relay(router);
 	for (k = 0; plan->row && i != 1 && k < plan->nodes; k++) {
 		if (k != 1 && k != i)
@@ -261,6 +274,8 @@ node_start(unsigned i)
 	limits.host_memory = 8 * limits.link_window;
 	if (plan->most != 0)
 		limits.max_message = plan->most;
+	if (plan->fleeting)
+		limits.session_timeout = 0;
 	node->loop = hm_loop_new("poll", &err);
 	CHECK(node->loop != NULL);
 	hm_loop_set_log(node->loop, on_log, node);
@@ -273,6 +288,9 @@ node_start(unsigned i)
 	node_id(i, &id);
 	memcpy(node->local.name, id.proc, sizeof node->local.name);
 	memcpy(node->local.addr, id.addr, sizeof node->local.addr);
+	if (plan->alias)
+		node->local.addr[0] = '\0';
+	node->local.max = plan->less;
 	node->local.deliver = on_deliver;
 	node->local.progress = on_progress;
 	node->local.delivered = on_delivered;
@@ -407,18 +425,25 @@ node_post(unsigned i)
 	unsigned char payload[65536];
 	struct hm_envelope *env;
 	struct hm_error err;
-	uint32_t k;
+	bool second = posted[i] % 2 == 1;
+	uint32_t k, size = plan->size;
 
 	CHECK(nmessages < MESSAGES && plan->size <= sizeof payload);
-	for (k = 0; k < plan->size; k++)
+	if (second && plan->small != 0)
+		size = plan->small;
+	for (k = 0; k < size; k++)
 		payload[k] = (unsigned char)(nmessages + k);
 	acting = i;
 	node_id(i, &from);
 	node_id(plan->to[i], &to);
-	env = hm_envelope_new(&draft, payload, plan->size, &err);
+	if (plan->alias && second)
+		hm_id_set(&to, ALIAS, "p", "a", 0, 0);
+	env = hm_envelope_new(&draft, payload, size, &err);
 	CHECK(env != NULL);
 	memset(msg, 0, sizeof *msg);
 	msg->from = i;
+	msg->size = size;
+	msg->alias = plan->alias && second;
 	msg->to = plan->to[i];
 	msg->life = node->life;
 	msg->deaths = deaths;
@@ -512,6 +537,9 @@ check_end(void)
 		PROMISE(router->ngreeting == 0);
 		PROMISE(nodes[i].local.unsettled == 0);
 		PROMISE(nodes[i].local.stores == NULL);
+		PROMISE(nodes[i].local.untaken == NULL);
+		PROMISE(nodes[i].local.taken[0] == 0);
+		PROMISE(nodes[i].local.taken[1] == 0);
 		for (peer = router->peers; peer != NULL; peer = peer->next) {
 			PROMISE(peer->link.ledger.unsettled == 0);
 			PROMISE(peer->link.coming == 0);

@@ -77,6 +77,22 @@ static const struct plan plans[] = {
 	.late = true, .size = 20000, .most = 32768, .window = 65536},
     {"turns-half", 3, local, {3, 3, 0}, {2, 2, 0}, .kills = 1, .late = true,
 	.size = 3000, .most = 4000, .window = 8192},
+    {"alias", 3, tcp, {3, 3, 0}, {2, 2, 0}, .late = true, .alias = true,
+	.size = 20000, .most = 24000, .window = 65536},
+    {"alias-window", 3, tcp, {3, 3, 0}, {2, 2, 0}, .late = true, .alias = true,
+	.size = 20000, .most = 32768},
+    {"behind-lost", 3, tcp, {2, 4, 0}, {2, 2, 0}, .cuts = 1, .late = true,
+	.fleeting = true, .small = 100, .size = 20000, .most = 24000,
+	.window = 65536},
+    {"behind", 3, local, {4, 4, 0}, {2, 2, 0}, .late = true, .small = 100,
+	.size = 20000, .most = 24000, .window = 65536},
+    {"behind-kill", 3, local, {4, 4, 0}, {2, 2, 0}, .late = true, .small = 100,
+	.kills = 1, .size = 20000, .most = 24000},
+    {"behind-cut", 3, tcp, {4, 4, 0}, {2, 2, 0}, .late = true, .small = 1500,
+	.cuts = 2, .early = 1, .size = 20000, .most = 24000, .window = 65536},
+    {"less", 3, tcp, {2, 2, 0}, {2, 2, 0}, .late = true, .small = 1500,
+	.cuts = 1, .size = 20000, .most = 64000, .less = 20000,
+	.window = 32768},
     {"turns-wild", 3, tcp, {2, 2, 1}, {2, 2, 0}, .cuts = 2, .kills = 2,
 	.early = 2, .size = 20000, .most = 32768},
     {"attached-cut", 2, tcp, {2, 2}, {1, 0}, .attached = true, .cuts = 2,
@@ -238,6 +254,8 @@ act(const struct action *a)
 		break;
 	case CUT:
 		cuts_left--;
+		if (plan->fleeting)
+			deaths++;
 		wire_cut(&wires[a->arg], a->node != 0);
 		break;
 	case KILL:
