@@ -36,12 +36,11 @@ struct local {
 	struct hm_proc *proc;	 /* NULL once it has ended */
 	struct destroy *destroy; /* while its actors are stopped */
 	struct hm_destroyed lists;
-	bool due; /* to be stopped, when there is memory for it */
-	uint64_t grace;
-	bool asked;   /* these two: then */
+	uint64_t grace; /* these two: of a stop that there was no memory for */
+	bool asked;
 	bool stopped; /* its actors are, and the lists are filled */
 	struct hm_task task;
-	struct hm_timer timer; /* these two: to look */
+	struct hm_timer timer; /* these two: to look, or to try again */
 	uint64_t patience;     /* reported then; 0: it was */
 	char reason[HM_REASON_MAX];
 	int exit;
@@ -65,31 +64,6 @@ local_end(struct local *l)
 	next.exit_code = l->exit;
 	next.ended = sys_wall();
 	(void)handle_change(&l->base, &next);
-}
-
-static void stop_surely(
-    struct local *l, uint64_t timeout, bool asked, const char *reason);
-
-static void
-look(void *arg)
-{
-	struct local *l = arg;
-
-	if (l->due && !l->stopped && l->destroy == NULL) {
-		l->due = false;
-		stop_surely(l, l->grace, l->asked, l->reason);
-		return;
-	}
-	if (!proc_in_use(l->proc)) {
-		local_end(l);
-		return;
-	}
-	if (hm_timer_start(loop_of(l), &l->timer, LOOK_MS) == -1)
-		hm_task_start(loop_of(l), &l->task);
-	if (l->patience != 0 && hm_loop_now(loop_of(l)) >= l->patience) {
-		l->patience = 0;
-		handle_stuck(&l->base, "a callback has not returned for 5 s");
-	}
 }
 
 /* From inside what still looks at the proc: it is freed later. */
@@ -136,11 +110,32 @@ stop_surely(struct local *l, uint64_t timeout, bool asked, const char *reason)
 {
 	if (stop(l, timeout, asked, reason) == 0)
 		return;
-	l->due = true;
 	l->grace = timeout;
 	l->asked = asked;
 	if (hm_timer_start(loop_of(l), &l->timer, LOOK_MS) == -1)
 		hm_task_start(loop_of(l), &l->task);
+}
+
+static void
+look(void *arg)
+{
+	struct local *l = arg;
+
+	if (!l->stopped) {
+		if (l->destroy == NULL)
+			stop_surely(l, l->grace, l->asked, l->reason);
+		return;
+	}
+	if (!proc_in_use(l->proc)) {
+		local_end(l);
+		return;
+	}
+	if (hm_timer_start(loop_of(l), &l->timer, LOOK_MS) == -1)
+		hm_task_start(loop_of(l), &l->task);
+	if (l->patience != 0 && hm_loop_now(loop_of(l)) >= l->patience) {
+		l->patience = 0;
+		handle_stuck(&l->base, "a callback has not returned for 5 s");
+	}
 }
 
 static int
