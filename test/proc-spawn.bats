@@ -146,7 +146,7 @@ load helper
 	is "$(cut -f1 <<<"$output")" "${name}4999"
 	try 0 proc-reap -k "${name}4999"
 	# None of these is started: five thousand processes are not for a test.
-	DEADLINE=100
+	DEADLINE=300
 	try 1 proc-spawn -n 5000 "$name" "$T/none"
 	is "$(wc -l <<<"$stderr")" 5000
 	try 0 proc-stat
