@@ -202,6 +202,8 @@ relayed() {
 	at one try 0 msg-call service,host_agent '{"op":"unbind","name":"server"}'
 	has "$output" '"ok":true'
 	at one try 1 msg-send server hello
+	at one try 0 msg-call service,host_agent "{\"op\":\"bind\",\"name\":\"server\",\"addr\":\"unix:$T/one\"}"
+	has "$output" "it is the host's own"
 }
 
 @test "the TTL ends what goes round in circles" {

@@ -63,6 +63,9 @@ struct hm_proc *hm_host_local_proc(struct hm_host *host);
 /* The first of its managers; NULL: none. */
 struct hm_manager *hm_host_manager(const struct hm_host *host);
 /*
+ * The host is not to be freed from inside the turns of the loop that some of
+ * the following wait in.
+ *
  * Starts a proc of that name with one of the host's managers (NULL: the first)
  * and returns: who waits for it to be Ready does so at the handle.  Of how the
  * host fills in id, host, forwarder, token and beside; the rest is for the
@@ -78,7 +81,6 @@ struct hm_handle *hm_host_start(struct hm_host *host,
 /*
  * The same, and waits, in turns of the loop, until it is Ready: also NULL with
  * the errors of hm_ready_ensure, after ready_timeout ms at most (0: for ever).
- * (The host is not to be freed from inside those turns.)
  * After any of them the name is free and no process is left, as far as the
  * manager can end one.
  */

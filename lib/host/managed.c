@@ -64,7 +64,8 @@ count_ready(struct entry *entry)
 			registry_count(&host->names, entry);
 			return 0;
 		}
-		(void)hm_fail(&why, ENOMEM, "no memory");
+		(void)hm_fail(&why, errno, "proc '%s' is not reached at %s: %s",
+		    entry->name, ready.addr.text, strerror(errno));
 	}
 	hm_log(host->loop, HM_LOG_WARNING, "%s", why.text);
 	return -1;

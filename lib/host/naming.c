@@ -122,9 +122,15 @@ bind_address(struct request *req, const char *name, const char *text)
 	    life_check_name(host, name, &req->err) == -1)
 		return -1;
 	entry = entry_new(ENTRY_BOUND, name);
-	if (entry == NULL || router_bind(host->router, name, &addr) == -1) {
-		entry_free(entry);
+	if (entry == NULL)
 		return hm_fail(&req->err, ENOMEM, "no memory");
+	if (router_bind(host->router, name, &addr) == -1) {
+		(void)hm_fail(&req->err, errno, "cannot bind '%s' to %s: %s",
+		    name, addr.text,
+		    errno == EADDRINUSE ? "it is the host's own"
+					: strerror(errno));
+		entry_free(entry);
+		return -1;
 	}
 	entry->status.state = HM_READY;
 	entry->status.started = sys_wall();

@@ -51,8 +51,14 @@ int
 router_bind(
     struct hm_router *router, const char *name, const struct hm_addr *addr)
 {
-	struct peer *peer = name_new(router, name, addr->text);
+	struct hm_slice at = {addr->text, strlen(addr->text)};
+	struct peer *peer;
 
+	if (router_owns(router, at)) {
+		errno = EADDRINUSE;
+		return -1;
+	}
+	peer = name_new(router, name, addr->text);
 	if (peer == NULL)
 		return -1;
 	peer->dials = true;

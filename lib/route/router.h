@@ -95,7 +95,7 @@ void router_any_sender(struct hm_router *router);
 
 /* Names behind our own addresses. reserve: messages for it wait until a peer
  * boots under it (ops->greet said yes).  bind: dialed at addr when there is
- * something to send.  -1: EEXIST, ENOMEM.  unbind: the name is free, its link
+ * something to send.  -1: EEXIST, ENOMEM, EADDRINUSE (it is the node's own).  unbind: the name is free, its link
  * is closed, what waits is returned with why; harmless if there is none. */
 int router_reserve(struct hm_router *router, const char *name);
 int router_bind(
