@@ -95,8 +95,9 @@ void router_any_sender(struct hm_router *router);
 
 /* Names behind our own addresses. reserve: messages for it wait until a peer
  * boots under it (ops->greet said yes).  bind: dialed at addr when there is
- * something to send.  -1: EEXIST, ENOMEM, EADDRINUSE (it is the node's own).  unbind: the name is free, its link
- * is closed, what waits is returned with why; harmless if there is none. */
+ * something to send.  -1: EEXIST, ENOMEM, EADDRINUSE (addr is our own). unbind:
+ * the name is free, its link is closed, what waits is returned with why;
+ * harmless if there is none. */
 int router_reserve(struct hm_router *router, const char *name);
 int router_bind(
     struct hm_router *router, const char *name, const struct hm_addr *addr);
