@@ -185,7 +185,7 @@ spawn_child(const struct spawn *spawn, const char **what)
 	struct failure failure;
 	sigset_t all, old;
 	int report[2], code;
-	size_t args = 0;
+	size_t nargs = 0;
 	pid_t pid;
 
 	*what = "fork";
@@ -206,11 +206,11 @@ spawn_child(const struct spawn *spawn, const char **what)
 		errno = code;
 		return -1;
 	}
+	while (spawn->argv[nargs] != NULL)
+		nargs++;
 	(void)sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, &old);
-	while (spawn->argv[args] != NULL)
-		args++;
-	pid = sys_spawn(run_child, &child, args);
+	pid = sys_spawn(run_child, &child, nargs);
 	code = errno;
 	if (pid > 0)
 		(void)setpgid(pid, pid); /* EACCES once it has executed */

@@ -128,7 +128,7 @@ struct link {
 	uint64_t asked;	      /* settle up to here at once */
 	struct settle_range ranges[LINK_RANGES]; /* delivered, not said yet */
 	size_t nranges;
-	uint64_t moved; /* counter: the peer settled or granted something */
+	uint64_t moved; /* counter: the peer settled, granted or held again */
 	bool dead;	/* lost for good: nothing is sent any more */
 	bool lame;	/* no memory for what had to be said: it cannot go on */
 	bool again;	/* no memory for what can be said or sent later */

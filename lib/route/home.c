@@ -152,7 +152,6 @@ home_settle(struct hm_source *source, uint64_t first, uint32_t n,
 {
 	struct peer *peer = peer_of(source);
 	struct hm_envelope *env;
-	struct hm_head head;
 
 	if (peer->turns != NULL)
 		peer_due(peer, true);
@@ -160,10 +159,8 @@ home_settle(struct hm_source *source, uint64_t first, uint32_t n,
 		env = take(peer->router, first);
 		if (env == NULL)
 			continue;
-		if (peer->link.lanes != NULL) {
-			hm_head_parse(&head, env->head, env->head_len);
-			lane_moved(peer, head.dest_proc);
-		}
+		if (peer->link.lanes != NULL)
+			lane_moved(peer, hm_head_dest(env->head));
 		if (peer->outgoing != NULL)
 			outgoing_stop(peer, env, how);
 		finish(env, how);

@@ -16,12 +16,9 @@
 struct queue *
 outgoing_queue(struct peer *peer, const struct hm_envelope *env)
 {
-	struct hm_head head;
-
 	if (peer->link.lanes == NULL)
 		return &peer->link.park;
-	hm_head_parse(&head, env->head, env->head_len);
-	return link_queue(&peer->link, head.dest_proc);
+	return link_queue(&peer->link, hm_head_dest(env->head));
 }
 
 void
@@ -182,18 +179,13 @@ outgoing_waits(
     const struct peer *peer, struct hm_slice dest, bool large, uint64_t ticket)
 {
 	const struct outgoing *outgoing = peer->outgoing;
-	struct hm_head head;
+	uint64_t most = peer->link.max_message;
 
 	for (; outgoing != NULL && outgoing->ticket < ticket;
 	     outgoing = outgoing->next) {
-		if (!asks_turn(outgoing) ||
-		    is_large(outgoing->env->payload_len,
-			peer->link.max_message) != large)
-			continue;
-		hm_head_parse(
-		    &head, outgoing->env->head, outgoing->env->head_len);
-		if (head.dest_proc.n == dest.n &&
-		    memcmp(head.dest_proc.p, dest.p, dest.n) == 0)
+		if (asks_turn(outgoing) &&
+		    is_large(outgoing->env->payload_len, most) == large &&
+		    hm_slice_same(hm_head_dest(outgoing->env->head), dest))
 			return true;
 	}
 	return false;
@@ -204,15 +196,12 @@ static bool
 may_go(struct peer *peer, const struct outgoing *outgoing)
 {
 	const struct hm_envelope *env = outgoing->env;
-	struct hm_head head;
 
 	if (outgoing_queue(peer, env) != &peer->link.park)
 		return false;
-	if (!asks_turn(outgoing))
-		return true;
-	hm_head_parse(&head, env->head, env->head_len);
-	return turn_has_come(
-	    peer, head.dest_proc, env->payload_len, outgoing->ticket);
+	return !asks_turn(outgoing) ||
+	       turn_has_come(peer, hm_head_dest(env->head), env->payload_len,
+		   outgoing->ticket);
 }
 
 /* The next, from p on, that may go and is not behind one of its flow. */

@@ -415,8 +415,6 @@ void stores_due(struct hm_router *router);
 /* store_turn.c */
 /* The largest payload it takes. */
 uint64_t most_here(const struct router_local *local);
-/* The name that it is for: what it is held by. */
-struct hm_slice store_dest_of(const struct hm_envelope *env);
 /* Is store, of which something is there, what comes from that link by that
  * name?  A receiver may have several. */
 bool store_comes_by(

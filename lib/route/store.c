@@ -225,7 +225,7 @@ store_deliver(
 	if (local->stores == NULL)
 		store = NULL; /* as nearly always */
 	else if (store == NULL || !store->waits)
-		store = last_whole(local, from, store_dest_of(env));
+		store = last_whole(local, from, hm_head_dest(env->head));
 	if (store != NULL)
 		keep(store, env);
 	else

@@ -8,7 +8,6 @@
  * waits on, and whatever is whole behind it with it.
  */
 #include <errno.h>
-#include <string.h>
 
 #include "route/peer.h"
 
@@ -18,34 +17,22 @@ most_here(const struct router_local *local)
 	return local->max != 0 ? local->max : local->router->limits.max_message;
 }
 
-struct hm_slice
-store_dest_of(const struct hm_envelope *env)
-{
-	struct hm_head head;
-
-	hm_head_parse(&head, env->head, env->head_len);
-	return head.dest_proc;
-}
-
 /* The name it is held by: a receiver may have several.  Of one that is
  * unfinished, waits, or keeps something. */
 static struct hm_slice
 store_dest(const struct store *store)
 {
-	return store_dest_of(
-	    store_is_unfinished(store) ? store->passage->env : store->whole);
+	const struct hm_envelope *env =
+	    store_is_unfinished(store) ? store->passage->env : store->whole;
+
+	return hm_head_dest(env->head);
 }
 
 bool
 store_comes_by(
     const struct store *store, const struct peer *from, struct hm_slice dest)
 {
-	struct hm_slice its;
-
-	if (store->from != from)
-		return false;
-	its = store_dest(store);
-	return its.n == dest.n && memcmp(its.p, dest.p, dest.n) == 0;
+	return store->from == from && hm_slice_same(store_dest(store), dest);
 }
 
 /* The first that waits of what comes from the same link by the same name, in

@@ -34,12 +34,6 @@ fits(const struct taken *taken, uint64_t len, uint64_t most)
 	       (taken->all == 0 || taken->all + len <= STORED_MAX * most);
 }
 
-static bool
-same(struct hm_slice a, struct hm_slice b)
-{
-	return a.n == b.n && memcmp(a.p, b.p, a.n) == 0;
-}
-
 static void
 turn_free(struct turn *turn)
 {
@@ -71,12 +65,8 @@ forget_settled(struct peer *to)
 static struct hm_slice
 turn_dest(const struct turn *turn)
 {
-	struct hm_head head;
-
-	if (turn->flow != NULL)
-		return flow_dest(turn->flow);
-	hm_head_parse(&head, turn->env->head, turn->env->head_len);
-	return head.dest_proc;
+	return turn->flow != NULL ? flow_dest(turn->flow)
+				  : hm_head_dest(turn->env->head);
 }
 
 /* Is it in a lane of to?  What its flow had sent before is not. */
@@ -98,7 +88,8 @@ add_up(const struct peer *to, struct hm_slice dest, bool large,
 	taken->pieces = taken->all = 0;
 	for (turn = to->turns; turn != NULL; turn = turn->next) {
 		if (is_large(turn->len, most) != large ||
-		    is_waiting(turn, to) || !same(turn_dest(turn), dest))
+		    is_waiting(turn, to) ||
+		    !hm_slice_same(turn_dest(turn), dest))
 			continue;
 		taken->all += turn->len;
 		if (!turn->whole)
@@ -115,7 +106,7 @@ first_waiting(const struct peer *to, struct hm_slice dest, bool large)
 
 	while (lane != NULL &&
 	       (lane->of == NULL || is_large(lane->turn, most) != large ||
-		   !same(lane_dest(lane), dest)))
+		   !hm_slice_same(lane_dest(lane), dest)))
 		lane = lane->next;
 	return lane;
 }

@@ -33,6 +33,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <hostmux/envelope.h>
 #include <hostmux/error.h>
@@ -201,6 +202,21 @@ bool hm_head_header(
     const struct hm_head *head, const char *key, struct hm_slice *value);
 /* Reads a head that was accepted before, up to its type. */
 void hm_head_parse(struct hm_head *head, const unsigned char *p, size_t len);
+/* The destination of such a head: str8 address, str8 proc. */
+static inline struct hm_slice
+hm_head_dest(const unsigned char *head)
+{
+	const unsigned char *p = head + HM_HEAD_DEST;
+	size_t addr = 1u + p[0];
+	struct hm_slice dest = {(const char *)p, addr + 1u + p[addr]};
+
+	return dest;
+}
+static inline bool
+hm_slice_same(struct hm_slice a, struct hm_slice b)
+{
+	return a.n == b.n && memcmp(a.p, b.p, a.n) == 0;
+}
 /* Writes a head; headers as key, value pairs.  The length, or -1: EMSGSIZE
  * over HM_HEAD_ROOM. */
 struct hm_head_source {
