@@ -384,6 +384,9 @@ finish(struct call *call, int status)
 
 	for (i = 0; i < ORDERED_MAX && box->client.loop != NULL; i++)
 		hm_timer_stop(box->client.loop, &call->questions[i].timer);
+	/* Who has closed the output does not ask what becomes of the rest. */
+	if (call->out.error == EPIPE)
+		hm_loop_set_log(box->client.loop, NULL, NULL);
 	hm_envelope_free(call->env);
 	ordered_fini(&call->ordered);
 	writer_fini(&call->out);

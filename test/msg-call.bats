@@ -88,6 +88,14 @@ RANK='while IFS= read -r l; do printf "%s %s\n" "$HYPERACTOR_PROC_RANK" "$l"; do
 	has "$(sed -n 2p out)" '"errors":[{"kind":"refused"'
 }
 
+@test "stdout closed: 0, without a word of what is under way" {
+	start_host
+	try 0 proc-spawn p proc-boot --exec cat
+	try 0 bash -c 'seq 20000 | msg-call p | head -n 3; exit "${PIPESTATUS[1]}"'
+	is "$output" $'1\n2\n3'
+	is "$stderr" ""
+}
+
 @test "a proc that ends makes its unanswered questions fail at once, with its status" {
 	start_host
 	try 0 proc-spawn p proc-boot --lines sh -c 'read -r x; echo "$x"; read -r x; exit 9'
