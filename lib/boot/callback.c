@@ -60,7 +60,6 @@ static void
 press_oldest(struct callbacks *server)
 {
 	struct callback *call, *oldest = NULL;
-	unsigned before = server->unclaimed;
 
 	/* New ones are put in front. */
 	for (call = server->calls; call != NULL; call = call->next) {
@@ -69,8 +68,11 @@ press_oldest(struct callbacks *server)
 	}
 	if (oldest != NULL)
 		talk_listen(&oldest->talk);
-	if (oldest != NULL && server->unclaimed == before)
-		callback_close(oldest);
+	/* That may have ended it, or given it an owner. */
+	for (call = server->calls; call != NULL && call != oldest;)
+		call = call->next;
+	if (call != NULL && call->owner == NULL)
+		callback_close(call);
 }
 
 static void

@@ -136,7 +136,7 @@ process_terminate(
 			press_term(p);
 	} else if (p->press < PRESS_KILL &&
 		   sys_later(now, timeout) < p->kill_at) {
-		p->kill_at = now + timeout;
+		p->kill_at = now + timeout; /* earlier: no overflow */
 		if (now + timeout / 2 < p->term_at)
 			p->term_at = now + timeout / 2;
 		set_ladder(
@@ -156,7 +156,8 @@ process_kill(struct hm_handle *handle, const char *reason)
 		watch_again(p);
 		return 0;
 	}
-	/* Whoever is told may do the same, so that comes last. */
+	/* Whoever is told may do the same: that comes last, but for one that
+	 * has ended, which can't be told of later. */
 	if (!p->ended) {
 		press_kill(p);
 		handle_stopping(&p->base, true, reason);
@@ -256,16 +257,6 @@ process_bound(struct hm_handle *handle, const struct hm_error *why)
 		hm_manager_reap(handle->manager);
 }
 
-/* It is about to end by itself, and has things to put away. */
-static void
-let_end(struct process *p)
-{
-	handle_stopping(&p->base, true, "spawn failed");
-	p->press = PRESS_TERM;
-	p->kill_at = now_of(p) + ERROR_MS;
-	set_ladder(p, p->kill_at);
-}
-
 /* The child could not run CMD, or could not boot. */
 static int
 take_error(struct process *p, const struct hm_json *line)
@@ -275,13 +266,17 @@ take_error(struct process *p, const struct hm_json *line)
 
 	(void)hm_json_u64(line, "exit", &status);
 	(void)hm_json_u64(line, "errno", &code);
-	let_end(p);
+	/* It is about to end by itself, and has things to put away. */
+	p->press = PRESS_TERM;
+	p->kill_at = now_of(p) + ERROR_MS;
+	set_ladder(p, p->kill_at);
 	if (status == 126 || status == 127)
 		process_fail(p, HM_ERR_SPAWN, status == 127 ? ENOENT : EACCES,
 		    "%s", error);
 	else
 		process_fail(p, HM_ERR_CONFIGURE,
 		    code > 0 && code < 4096 ? (int)code : EPROTO, "%s", error);
+	handle_stopping(&p->base, false, "spawn failed");
 	return 0;
 }
 
@@ -333,8 +328,8 @@ take_call(struct process *p, const struct hm_json *line)
 	return 0;
 }
 
-int
-process_said(struct process *p, const struct hm_json *line)
+static int
+take_line(struct process *p, const struct hm_json *line)
 {
 	uint64_t status;
 	const char *cut = hm_json_string(line, "cut", NULL);
@@ -351,6 +346,17 @@ process_said(struct process *p, const struct hm_json *line)
 	    (WIFEXITED((int)status) || WIFSIGNALED((int)status)))
 		p->reported = (int)status;
 	return 0;
+}
+
+int
+process_said(struct process *p, const struct hm_json *line)
+{
+	int done;
+
+	handle_hold(&p->base); /* who is told may end and forget it */
+	done = take_line(p, line);
+	handle_drop(&p->base);
+	return done;
 }
 
 void

@@ -63,15 +63,6 @@ set(struct hm_manager *manager, const char *how)
 	return handle;
 }
 
-static void
-count(void *arg, struct hm_handle *handle, const struct hm_error *why)
-{
-	(void)arg;
-	(void)handle;
-	(void)why;
-	told++;
-}
-
 /* --- told that it is Ready */
 
 /* A proc of a host, whose end fn waits for when that is told so. */
@@ -181,7 +172,7 @@ unwait_when_stuck(void)
 
 	CHECK(next != NULL);
 	told = 0;
-	await(handle, next, HM_UNTIL_END, count, NULL);
+	await(handle, next, HM_UNTIL_END, count, &told);
 	await(handle, &waiter, HM_UNTIL_CHANGE, forget_other, next);
 	CHECK(hm_handle_kill(handle, "x", &err) == 0 && told == 0);
 	hm_handle_unwait(handle, &waiter);
@@ -207,7 +198,7 @@ free_when_stuck(void)
 	struct hm_handle *handle = bare(manager, &nothing);
 
 	told = 0;
-	await(handle, &other, HM_UNTIL_END, count, NULL);
+	await(handle, &other, HM_UNTIL_END, count, &told);
 	await(handle, &waiter, HM_UNTIL_CHANGE, end_and_free, NULL);
 	CHECK(hm_handle_kill(handle, "x", &err) == 0 && told == 1);
 	CHECK(hm_manager_first(manager) == NULL);
@@ -365,6 +356,53 @@ forget_in_spawn(void)
 	CHECK(hm_manager_first(manager) == NULL);
 }
 
+static void
+end_and_forget(void *arg, struct hm_handle *handle, const struct hm_error *why)
+{
+	(void)arg;
+	CHECK(why == NULL);
+	hm_handle_unwait(handle, &waiter);
+	if (hm_handle_status(handle)->state == HM_READY)
+		CHECK(hm_handle_kill(handle, "x", &err) == 0);
+	CHECK(hm_handle_wait(handle, HM_UNTIL_END, 8000, &err) == 0);
+	CHECK(hm_handle_free(handle) == 0);
+}
+
+/* A child that calls back with line, and who waits for until. */
+static void
+calls_back(const char *line, enum hm_until until)
+{
+	struct hm_manager *manager = process_manager();
+	struct hm_spawn spawn = again(argv_again, line);
+	struct hm_handle *handle;
+	char child[4096];
+
+	(void)snprintf(child, sizeof child, "%.4000s", argv_again[0]);
+	(void)snprintf(strrchr(child, '/'), 8, "/child");
+	argv_again[0] = child;
+	handle = bare(manager, &spawn);
+	await(handle, &waiter, until, end_and_forget, NULL);
+	while (hm_manager_first(manager) != NULL)
+		CHECK(hm_loop_turn(loop, 1000) == 0);
+	hm_manager_free(manager);
+}
+
+/* Told that it is Stopping, while the error it called back with is served. */
+static void
+forget_in_error(void)
+{
+	calls_back("{\"token\":\"@TOKEN@\",\"error\":\"x\"}", HM_UNTIL_CHANGE);
+}
+
+/* Told that it is Ready, by a manager without a user. */
+static void
+forget_in_call(void)
+{
+	calls_back("{\"token\":\"@TOKEN@\",\"addr\":\"unix:/tmp/x\","
+		   "\"agent\":\"local:0,p,agent[0]\",\"pid\":1}",
+	    HM_UNTIL_READY);
+}
+
 /* --- times, and what there is no proc without */
 
 /* As much grace as there is: it is not killed, and ends as it likes. */
@@ -446,6 +484,8 @@ main(int argc, char **argv)
 	    CASE(change_after_end),
 	    CASE(free_when_done),
 	    CASE(forget_in_spawn),
+	    CASE(forget_in_error),
+	    CASE(forget_in_call),
 	    CASE(endless_grace),
 	    CASE(endless_wait),
 	    CASE(lacking),

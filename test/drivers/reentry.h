@@ -49,6 +49,15 @@ await(struct hm_handle *handle, struct hm_waiter *waiter, enum hm_until until,
 	hm_handle_await(handle, waiter);
 }
 
+/* arg: how often. */
+static inline void
+count(void *arg, struct hm_handle *handle, const struct hm_error *why)
+{
+	(void)handle;
+	(void)why;
+	++*(unsigned *)arg;
+}
+
 /* Of an end that comes while the manager is freed: it is not restarted. */
 static inline void
 spawn_again(void *arg, struct hm_handle *handle, const struct hm_error *why)
