@@ -148,6 +148,20 @@ $HYPERACTOR_HOST_ADDR: it has no descriptors left"
 	done
 }
 
+# bats test_tags=memory
+@test "a message that a receiver has no memory for is refused, and it goes on" {
+	start_host
+	background r sh -c 'ulimit -v 22000 && exec msg-recv r'
+	wait_for 10 proc-stat r
+	head -c 30000000 /dev/zero | tr '\0' x >large
+	try 1 msg-send --whole r <large
+	has "$stderr" "refused"
+	has "$stderr" "no memory"
+	try 0 msg-send r small
+	wait_for 10 grep -qx small r.out
+	stop "$PID"
+}
+
 @test "a full disk: results that cannot be written are an error, what came is returned" {
 	[ -w /dev/full ] || skip "no /dev/full"
 	start_host

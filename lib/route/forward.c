@@ -159,8 +159,12 @@ pass(struct peer *from, struct passage *passage, const struct hm_record *rec,
 		link_freed(&from->link, cost);
 		return 0;
 	}
-	if (passage_collect(passage, p + skip, len - skip) == -1)
-		return -1;
+	if (passage_collect(passage, p + skip, len - skip) == -1) {
+		settle_back(from, passage->number, HM_REFUSED, "no memory");
+		passage_drop(passage);
+		link_freed(&from->link, cost);
+		return 0;
+	}
 	if (!last) {
 		store_piece(passage->store, cost);
 		return 0;
