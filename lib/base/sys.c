@@ -267,6 +267,7 @@ sys_spawn(int (*fn)(void *arg), void *arg, size_t nargs)
 {
 	pid_t pid;
 #ifdef SPAWN_BORROWS
+	/* The few that no whole page is added for are in SPAWN_STACK. */
 	size_t size =
 	    SPAWN_GUARD + SPAWN_STACK + nargs / 512 * 512 * sizeof(char *);
 	char *stack = mmap(NULL, size, PROT_READ | PROT_WRITE,

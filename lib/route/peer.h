@@ -206,7 +206,7 @@ struct hm_router {
 	unsigned generation;
 	bool open_to_all, relay, sealed, closing, progress;
 	bool over;     /* router_free was called */
-	bool stored;   /* a store's turn may have come */
+	bool turn_due; /* a store's turn may have come */
 	bool attaches; /* all goes to the uplink, or nowhere */
 	bool any_sender;
 	bool crossed;	   /* a greeting was put off */
@@ -419,8 +419,8 @@ uint64_t most_here(const struct router_local *local);
  * name?  A receiver may have several. */
 bool store_comes_by(
     const struct store *store, const struct peer *from, struct hm_slice dest);
-/* Whether it, which begins, waits for its turn.  -1 EBUSY: it can't, and would
- * be too much. */
+/* It begins: where it must wait for its turn, store->waits is set, and its link
+ * held.  -1 EBUSY: it can't wait, and would be too much. */
 int store_ask(struct store *store, const struct router_local *local);
 /* Whose turn it is; NULL: nobody's. */
 struct store *stores_next_turn(const struct router_local *local);

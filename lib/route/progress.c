@@ -2,7 +2,9 @@
  * Progress: what waits too long for a peer that takes nothing is returned.
  *
  * The time begins when something waits, however long the peer was idle before,
- * and anew with everything it settles or grants.
+ * and anew with everything it settles or grants, and with each HOLD that is
+ * said again.  What waits for its turn has the time twice: what it waits for
+ * may have stopped, and then is given up first.
  */
 #include <stdio.h>
 #include <string.h>
@@ -43,7 +45,7 @@ static void
 check_progress(struct peer *peer, uint64_t now)
 {
 	struct hm_router *router = peer->router;
-	uint64_t timeout = router->limits.delivery_timeout;
+	uint64_t timeout = router->limits.delivery_timeout, waited;
 	struct settlement how = {HM_TIMED_OUT, {NULL, 0},
 	    {router_id(router), strlen(router_id(router))}, false};
 	char why[HM_ERROR_TEXT];
@@ -52,7 +54,10 @@ check_progress(struct peer *peer, uint64_t now)
 		peer->seen = peer->link.moved;
 		peer->progress = now;
 	}
-	if (timeout == 0 || now - peer->progress < timeout)
+	waited = now - peer->progress;
+	if (peer->link.park.head == NULL && peer->outgoing != NULL)
+		waited /= 2;
+	if (timeout == 0 || waited < timeout)
 		return;
 	snprintf(why, sizeof why, "%s took nothing for %llu ms%s%s",
 	    peer->kind == PEER_NAME ? peer->name : peer->addr,
@@ -75,12 +80,17 @@ check_lanes(struct peer *peer, uint64_t now)
 	struct settlement how = {HM_TIMED_OUT, {"held for too long", 17},
 	    {router_id(router), strlen(router_id(router))}, false};
 	struct lane *lane;
+	uint64_t waited;
 
 	for (lane = peer->link.lanes; lane != NULL; lane = lane->next) {
 		lane->moved = false;
 		if (lane->progress == 0 || lane->park.head == NULL)
 			lane->progress = now;
-		if (timeout == 0 || now - lane->progress < timeout)
+		waited = now - lane->progress;
+		if (lane->of != NULL &&
+		    link_held(&peer->link, lane_dest(lane)) == NULL)
+			waited /= 2;
+		if (timeout == 0 || waited < timeout)
 			continue;
 		lane->progress = now;
 		link_return_parked(&peer->link, &lane->park, 0, &how);

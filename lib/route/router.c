@@ -98,7 +98,7 @@ turn_ends(struct hm_router *router)
 
 	cross_again(router);
 	for (i = 0; i < TURN_ROUNDS; i++) {
-		if (router->stored)
+		if (router->turn_due)
 			stores_go(router);
 		home_deliver_returns(router);
 		if (router->progress)
@@ -107,7 +107,7 @@ turn_ends(struct hm_router *router)
 			return false;
 		flush_dirty(router);
 		if (router->returns == NULL && !router->progress &&
-		    !router->stored && router->dirty == NULL)
+		    !router->turn_due && router->dirty == NULL)
 			break;
 	}
 	flows_weigh(router);
@@ -129,7 +129,7 @@ end_of_turn(void *arg)
 	router_drop(router);
 	if (!there)
 		return;
-	if (router->returns != NULL || router->progress || router->stored ||
+	if (router->returns != NULL || router->progress || router->turn_due ||
 	    router->dirty != NULL) {
 		hm_task_start(router->loop, &router->task);
 		return;

@@ -148,12 +148,12 @@ struct router_local {
 	void (*returned)(struct router_local *local, struct hm_envelope *env);
 	struct hm_router *router;
 	struct router_local *next;
-	uint64_t max;		/* largest payload it takes, 0: the node's */
-	bool passes;		/* what it posts may be from anybody */
-	struct store *stores;	/* what comes for it in pieces, */
-	struct store *untaken;	/* and has been delivered */
-	uint64_t taken[2];	/* bytes of that, small and large */
-	uint64_t moved;		/* when it took something, or more came */
+	uint64_t max;		   /* largest payload it takes, 0: the node's */
+	bool passes;		   /* what it posts may be from anybody */
+	struct store *stores;	   /* what comes for it in pieces, */
+	struct store *untaken;	   /* and has been delivered */
+	uint64_t untaken_bytes[2]; /* the small, the large */
+	uint64_t moved;		   /* when it took something, or more came */
 	struct hm_source *here; /* of what it posts to others in this process */
 	size_t unsettled;	/* posted from here, LASTING ones not counted */
 };

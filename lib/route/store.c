@@ -48,11 +48,11 @@ take_out(struct store *store)
 
 /* Nothing of it waits any more, or comes: only its bytes are to be taken. */
 static void
-is_delivered(struct store *store)
+put_among_untaken(struct store *store)
 {
 	take_out(store);
 	enter(&store->local->untaken, store);
-	store->local->taken[store->large] += store->len;
+	store->local->untaken_bytes[store->large] += store->len;
 	store->delivered = true;
 }
 
@@ -63,14 +63,14 @@ leave(struct store *store)
 		return;
 	take_out(store);
 	if (store->delivered)
-		store->local->taken[store->large] -= store->len;
+		store->local->untaken_bytes[store->large] -= store->len;
 	store->local = NULL;
 }
 
 void
 stores_due(struct hm_router *router)
 {
-	router->stored = true;
+	router->turn_due = true;
 	hm_task_start(router->loop, &router->task);
 }
 
@@ -142,7 +142,7 @@ let_go(struct store *store)
 	store->from->link.held -= env->cost;
 	if (store->whole == NULL) {
 		store->whole_end = &store->whole;
-		is_delivered(store);
+		put_among_untaken(store);
 		source_drop(&store->source);
 	}
 	return env;
@@ -169,7 +169,7 @@ stores_go(struct hm_router *router)
 {
 	struct router_local *local = router->locals;
 
-	router->stored = false;
+	router->turn_due = false;
 	/* Any of them may be gone after a step. */
 	while (!router->over && local != NULL)
 		local = step(local) ? router->locals : local->next;
@@ -191,7 +191,10 @@ store_piece(struct store *store, uint32_t cost)
 bool
 store_is_late(const struct store *store, uint64_t now, uint64_t timeout)
 {
-	return now - store->moved >= timeout;
+	uint64_t waited = now - store->moved;
+
+	/* What it waits for has its time first. */
+	return (store->waits ? waited / 2 : waited) >= timeout;
 }
 
 /* The last that keeps something of what comes from that link by that name. */
@@ -220,7 +223,7 @@ store_deliver(
 		passage->store = NULL;
 		stores_due(local->router);
 		if (!store->waits)
-			is_delivered(store);
+			put_among_untaken(store);
 	}
 	if (local->stores == NULL)
 		store = NULL; /* as nearly always */
@@ -274,12 +277,10 @@ stores_leave(struct router_local *local)
 			passage_drop(store->passage);
 			continue;
 		}
+		/* What is whole, and here, is kept. */
 		if (store->waits)
 			store_wait_no_more(store);
-		if (store->whole != NULL)
-			router_settle(let_go(store), HM_NOT_SENT, why, at);
-		else
-			leave(store);
+		router_settle(let_go(store), HM_NOT_SENT, why, at);
 	}
 	while (local->untaken != NULL)
 		leave(local->untaken);

@@ -67,13 +67,13 @@ unfinished(const struct router_local *local, const struct peer *from,
 
 /* What local has of the large or the others; does one of these wait? */
 static bool
-add_up(const struct router_local *local, bool large, struct taken *taken)
+add_stores(const struct router_local *local, bool large, struct taken *taken)
 {
 	const struct store *store;
 	bool waits = false;
 
 	taken->pieces = 0;
-	taken->all = local->taken[large];
+	taken->all = local->untaken_bytes[large];
 	for (store = local->stores; store != NULL; store = store->next) {
 		if (store->large != large)
 			continue;
@@ -97,8 +97,10 @@ say_hold(const struct store *store, bool hold)
 static int
 within(uint64_t len, uint64_t most)
 {
+	if (len <= STORED_MAX * most)
+		return 0;
 	errno = EBUSY;
-	return len <= STORED_MAX * most ? 0 : -1;
+	return -1;
 }
 
 int
@@ -113,7 +115,7 @@ store_ask(struct store *store, const struct router_local *local)
 		store->waits = true;
 		return within(all + store->len, most);
 	}
-	if (!add_up(local, store->large, &taken) &&
+	if (!add_stores(local, store->large, &taken) &&
 	    fits(&taken, store->len, most))
 		return 0;
 	store->waits = all == 0 && say_hold(store, true) == 0;
@@ -122,7 +124,7 @@ store_ask(struct store *store, const struct router_local *local)
 
 /* It waits no longer. */
 static void
-go(struct store *store)
+stop_waiting(struct store *store)
 {
 	struct link *link = &store->from->link;
 
@@ -146,10 +148,10 @@ store_take_turn(struct store *store)
 		store->waits = true;
 		return -1;
 	}
-	go(store);
+	stop_waiting(store);
 	/* What is unfinished can't be held any more. */
 	while (store_is_unfinished(store) && with != NULL) {
-		go(with);
+		stop_waiting(with);
 		with = first_waiting(store->local, store->from, dest);
 	}
 	return 0;
@@ -185,7 +187,7 @@ stores_next_turn(const struct router_local *local)
 		    first_waiting(local, store->from, store_dest(store)) !=
 			store)
 			continue;
-		(void)add_up(local, large, &taken);
+		(void)add_stores(local, large, &taken);
 		if (fits(&taken, turn_len(store), most))
 			return store;
 		barred[large] = true;
@@ -201,15 +203,17 @@ store_wait_no_more(struct store *store)
 		NULL &&
 	    say_hold(store, false) == -1)
 		link_lame(&store->from->link);
-	go(store);
+	stop_waiting(store);
 }
 
 bool
 stores_tell(struct hm_router *router)
 {
+	uint64_t timeout = router->limits.delivery_timeout;
+	uint64_t now = hm_loop_now(router->loop);
 	struct router_local *local;
 	struct store *store;
-	bool wait = false;
+	bool wait = false, moved;
 
 	for (local = router->locals; local != NULL; local = local->next) {
 		for (store = local->stores; store != NULL;
@@ -217,10 +221,12 @@ stores_tell(struct hm_router *router)
 			if (!store->waits)
 				continue;
 			wait = true;
-			if (local->moved <= store->moved)
+			moved = local->moved > store->moved;
+			if (!moved && timeout != 0 &&
+			    now - store->moved >= timeout)
 				continue;
 			/* Without memory that is said with the next tick. */
-			if (say_hold(store, true) == 0)
+			if (say_hold(store, true) == 0 && moved)
 				store->moved = local->moved;
 		}
 	}

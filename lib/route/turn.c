@@ -79,7 +79,7 @@ is_waiting(const struct turn *turn, const struct peer *to)
 
 /* What is on its way to to for dest, of the large or the others. */
 static void
-add_up(const struct peer *to, struct hm_slice dest, bool large,
+add_turns(const struct peer *to, struct hm_slice dest, bool large,
     struct taken *taken)
 {
 	uint64_t most = to->link.max_message;
@@ -99,7 +99,7 @@ add_up(const struct peer *to, struct hm_slice dest, bool large,
 
 /* The first that waits for dest with a message of that kind. */
 static struct lane *
-first_waiting(const struct peer *to, struct hm_slice dest, bool large)
+first_lane(const struct peer *to, struct hm_slice dest, bool large)
 {
 	struct lane *lane = to->link.lanes;
 	uint64_t most = to->link.max_message;
@@ -117,14 +117,14 @@ turn_has_come(
 {
 	uint64_t most = to->link.max_message;
 	bool large = is_large(len, most);
-	const struct lane *lane = first_waiting(to, dest, large);
+	const struct lane *lane = first_lane(to, dest, large);
 	struct taken taken;
 
 	forget_settled(to);
 	if ((lane != NULL && lane->ticket < ticket) ||
 	    outgoing_waits(to, dest, large, ticket))
 		return false;
-	add_up(to, dest, large, &taken);
+	add_turns(to, dest, large, &taken);
 	return fits(&taken, len, most);
 }
 
@@ -215,9 +215,9 @@ turns_next(struct peer *to)
 		if (lane->of == NULL)
 			continue;
 		large = is_large(lane->turn, most);
-		if (first_waiting(to, lane_dest(lane), large) != lane)
+		if (first_lane(to, lane_dest(lane), large) != lane)
 			continue;
-		add_up(to, lane_dest(lane), large, &taken);
+		add_turns(to, lane_dest(lane), large, &taken);
 		/* One whose messages have all timed out waits for nothing. */
 		if (lane->park.head != NULL &&
 		    (!fits(&taken, lane->turn, most) ||
@@ -243,16 +243,18 @@ turns_end(struct peer *to)
 void
 turns_tell(struct peer *peer, uint64_t now)
 {
+	uint64_t timeout = peer->router->limits.delivery_timeout;
 	struct lane *lane, *held;
 
 	for (lane = peer->link.lanes; lane != NULL; lane = lane->next) {
 		if (lane->of == NULL)
 			continue;
 		held = link_held(&peer->link, lane_dest(lane));
-		if (held != NULL ? !held->moved
-				 : peer->seen == peer->link.moved)
+		if (held != NULL ? held->moved : peer->seen != peer->link.moved)
+			lane->progress = now;
+		else if (held != NULL ||
+			 (timeout != 0 && now - lane->progress >= timeout))
 			continue;
-		lane->progress = now;
 		flow_hold_again((struct flow *)lane->of);
 	}
 }

@@ -538,8 +538,8 @@ check_end(void)
 		PROMISE(nodes[i].local.unsettled == 0);
 		PROMISE(nodes[i].local.stores == NULL);
 		PROMISE(nodes[i].local.untaken == NULL);
-		PROMISE(nodes[i].local.taken[0] == 0);
-		PROMISE(nodes[i].local.taken[1] == 0);
+		PROMISE(nodes[i].local.untaken_bytes[0] == 0);
+		PROMISE(nodes[i].local.untaken_bytes[1] == 0);
 		for (peer = router->peers; peer != NULL; peer = peer->next) {
 			PROMISE(peer->link.ledger.unsettled == 0);
 			PROMISE(peer->link.coming == 0);
